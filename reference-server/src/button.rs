@@ -1,0 +1,541 @@
+//! The gateway-button flow: a token that needs the press of a button, and tokens made with that token.
+//!
+//! Follows the gateway document and its sibling pages on token generation, token management and sockets. Every
+//! HTTP answer is the gateway's JSON envelope: `status` equal to the HTTP status, `returnCode`, and `message` on
+//! errors and confirmations. What the button does lives in [`device`], sockets in [`socket`].
+
+pub(crate) mod device;
+pub(crate) mod orders;
+pub(crate) mod socket;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+
+use crate::account::Flow;
+use crate::app::{App, Peer};
+use crate::clock::timestamp;
+use crate::counters::Tally;
+use crate::fault::Fault;
+use crate::http::{
+    Answer, Credentials, FORM, Field, Form, challenged, credentials, json, media_type, quoted,
+    read_body, secret,
+};
+use crate::store::{Digest, Store, hex, lock, random};
+use crate::variant::Variant;
+
+use device::Device;
+use orders::{News, Orders};
+
+const MALFORMED: &str =
+    "Invalid formatted Authorization header value. Must be Bearer ACCESS_TOKEN.";
+const DENIED: &str = "Access denied using provided token or no access token provided.";
+const WINDOW: &str = "Time window expired or gateway button not pressed.";
+const NAME: &str = "Invalid name for access token. Can only contain 1 to 32 letters, digits, spaces, \
+                    hyphens and underscores, with no space at either end.";
+const DUPLICATE: &str = "Invalid name for access token. Can only be used once.";
+
+/// How many hexadecimal digits a token has.
+const TOKEN_LENGTH: usize = 48;
+
+/// Everything the gateway remembers.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) device: Device,
+    pub(crate) orders: Orders,
+    tokens: Store<Token>,
+    issued: AtomicU64,
+}
+
+/// What is known of one token.
+#[derive(Debug)]
+pub(crate) struct Token {
+    name: String,
+    /// Its place in the order of creation.
+    number: u64,
+    created: u64,
+    /// The last use in milliseconds; 0 before the first.
+    used: AtomicU64,
+    address: Mutex<Option<IpAddr>>,
+    revoked: AtomicBool,
+    /// Only kept by the fault that shows it again.
+    shown: Option<String>,
+}
+
+impl Gateway {
+    pub(crate) fn new(now: u64) -> Self {
+        Self {
+            device: Device::default(),
+            orders: Orders::new(now),
+            tokens: Store::new(),
+            issued: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn reset(&self, now: u64) {
+        self.device.close();
+        self.tokens.clear();
+        self.orders.reset(now);
+    }
+
+    pub(crate) fn revoke(&self, token: &str) -> bool {
+        let Some(found) = self.tokens.remove(&Digest::of(token)) else {
+            return false;
+        };
+        found.revoked.store(true, Ordering::Release);
+        self.orders.tell(News::Revoked);
+        true
+    }
+
+    /// Issues a token and returns its text, which is kept nowhere.
+    pub(crate) fn issue(&self, app: &App, name: &str) -> (String, Arc<Token>) {
+        if app.faults.has(Fault::NewTokenRevokesOld) {
+            self.tokens.clear();
+        }
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        let text = new_token(app, number);
+        let token = Token {
+            name: name.to_owned(),
+            number,
+            created: app.clock.now(),
+            used: AtomicU64::new(0),
+            address: Mutex::new(None),
+            revoked: AtomicBool::new(false),
+            shown: app.faults.has(Fault::TokenShownAgain).then(|| text.clone()),
+        };
+        let token = self.tokens.insert(Digest::of(&text), token, |_| true);
+        (text, token)
+    }
+}
+
+fn new_token(app: &App, number: u64) -> String {
+    if app.faults.has(Fault::SameTokenEveryTime) {
+        return "5e".repeat(TOKEN_LENGTH / 2);
+    }
+    if app.faults.has(Fault::SequentialTokens) {
+        return format!("{:048x}", app.clock.now() << 20 | number);
+    }
+    if app.faults.has(Fault::ShortTokens) {
+        return format!("{}{}", "0".repeat(TOKEN_LENGTH - 4), hex(&random::<2>()));
+    }
+    hex(&random::<{ TOKEN_LENGTH / 2 }>())
+}
+
+/// Why a request is not authorized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// 401/-2 without any token.
+    Absent,
+    /// 401/-2 for a token that does not count.
+    Denied,
+    /// 400/-1.
+    Malformed,
+}
+
+impl Refusal {
+    fn answer(self, app: &App) -> Answer {
+        app.counters.count(Flow::GatewayButton, Tally::Denied);
+        let refusal = match self {
+            Self::Malformed if app.faults.has(Fault::MalformedIsDenied) => Self::Denied,
+            Self::Absent if app.faults.has(Fault::AbsentIsMalformed) => Self::Malformed,
+            other => other,
+        };
+        match refusal {
+            Self::Absent => challenged(
+                error(app, StatusCode::UNAUTHORIZED, -2, DENIED),
+                r#"Bearer realm="gateway""#,
+            ),
+            Self::Denied => challenged(
+                error(app, StatusCode::UNAUTHORIZED, -2, DENIED),
+                r#"Bearer realm="gateway", error="invalid_token""#,
+            ),
+            Self::Malformed => challenged(
+                error(app, StatusCode::BAD_REQUEST, -1, MALFORMED),
+                r#"Bearer realm="gateway", error="invalid_request""#,
+            ),
+        }
+    }
+
+    fn code(self) -> (u16, i32, &'static str) {
+        match self {
+            Self::Absent | Self::Denied => (401, -2, DENIED),
+            Self::Malformed => (400, -1, MALFORMED),
+        }
+    }
+}
+
+/// The token that a request presents, and its record.
+fn authorize(
+    app: &App,
+    parts: (&HeaderMap, &Uri),
+    peer: IpAddr,
+) -> Result<(Digest, Arc<Token>, u64), Refusal> {
+    let any_case = app.variants.is(Variant::GatewaySchemeCase, "insensitive");
+    match credentials(app, parts, "Bearer", any_case) {
+        Credentials::Absent => Err(Refusal::Absent),
+        Credentials::OtherScheme(scheme)
+            if scheme.eq_ignore_ascii_case("basic")
+                && app.variants.is(Variant::BasicScheme, "denied") =>
+        {
+            Err(Refusal::Absent)
+        }
+        Credentials::Empty
+        | Credentials::Malformed
+        | Credentials::OtherScheme(_)
+        | Credentials::Repeated => Err(Refusal::Malformed),
+        Credentials::Token(text) => accept(app, &text, peer).ok_or(Refusal::Denied),
+    }
+}
+
+/// Looks a token up and notes its use; also returns when it was used before.
+fn accept(app: &App, text: &str, peer: IpAddr) -> Option<(Digest, Arc<Token>, u64)> {
+    let folded;
+    let mut text = text;
+    if app.variants.is(Variant::TokenCase, "insensitive") {
+        folded = text.to_ascii_lowercase();
+        text = &folded;
+    }
+    let decoded;
+    if app.faults.has(Fault::Base64TokenAccepted) {
+        decoded = crate::fault::from_base64(text);
+        text = decoded
+            .as_deref()
+            .map_or(text, |inner| inner.trim_end_matches(':'));
+    }
+    if app.faults.has(Fault::TokenSuffixIgnored) {
+        text = text.get(..TOKEN_LENGTH).unwrap_or(text);
+    }
+    let digest = Digest::of(text);
+    let token = app.button.tokens.get(&digest)?;
+    let before = if app.faults.has(Fault::LastUsedNeverSet) {
+        0
+    } else {
+        let before = token.used.swap(app.clock.now(), Ordering::Relaxed);
+        *lock(&token.address) = Some(peer);
+        before
+    };
+    Some((digest, token, before))
+}
+
+/// `GET /api/v2/accesstoken`: the details of the presented token.
+pub(crate) fn validate(app: &App, parts: (&HeaderMap, &Uri), peer: IpAddr) -> Answer {
+    let (_, token, before) = match authorize(app, parts, peer) {
+        Ok(found) => found,
+        Err(refusal) => return refusal.answer(app),
+    };
+    app.counters.count(Flow::GatewayButton, Tally::Accepted);
+    let used = if app.variants.is(Variant::LastUsedOfReader, "before") {
+        before
+    } else {
+        token.used.load(Ordering::Relaxed)
+    };
+    let details = token_json(app, &token, used, None);
+    let body = format!(r#"{{"status":200,"returnCode":1,"token":{details}}}"#);
+    json(StatusCode::OK, body)
+}
+
+/// The documented members of a token; its text only where it was just issued.
+fn token_json(app: &App, token: &Token, used: u64, text: Option<&str>) -> String {
+    let mut members = String::with_capacity(192);
+    // The name rule leaves nothing that JSON would escape.
+    members.extend([r#"{"name":""#, &token.name, "\""]);
+    if let Some(text) = text.or(token.shown.as_deref()) {
+        members.extend([r#","token":""#, text, "\""]);
+    }
+    let zone = if app.faults.has(Fault::CreationDateWithZone) {
+        "Z"
+    } else {
+        ""
+    };
+    members.extend([
+        r#","creation_date":""#,
+        &timestamp(token.created),
+        zone,
+        "\"",
+    ]);
+    match used {
+        0 => members += r#","last_used":null"#,
+        used => members.extend([r#","last_used":""#, &timestamp(used), "\""]),
+    }
+    match *lock(&token.address) {
+        None => members += r#","ip_address":null}"#,
+        Some(address) => members.extend([r#","ip_address":""#, &address.to_string(), r#""}"#]),
+    }
+    members
+}
+
+/// `GET /api/v2/accesstoken/generate`: one token for an open window.
+pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let name = Form::of_query(request.uri()).and_then(|query| name_of(&query));
+    let name_first = app.variants.is(Variant::NamePrecedence, "name");
+    let open = app.button.device.is_open(&app) || app.faults.has(Fault::ButtonNotNeeded);
+    let Some(name) = name.filter(|name| is_free(&app, name)) else {
+        if app.faults.has(Fault::BadNameConsumesWindow) {
+            app.button.device.take(&app);
+        }
+        return if name_first || open {
+            bad_name(&app)
+        } else {
+            window_closed(&app)
+        };
+    };
+    if request.method() == Method::HEAD && !app.faults.has(Fault::HeadMints) {
+        return if open {
+            preview(&app, &name)
+        } else {
+            window_closed(&app)
+        };
+    }
+    if app.faults.has(Fault::WindowRace) && open {
+        // The defect: others may pass the check above before the window is taken below.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        app.button.device.take(&app);
+    } else if !app.button.device.take(&app) && !app.faults.has(Fault::ButtonNotNeeded) {
+        if app.faults.has(Fault::DenialOpensWindow) {
+            app.button.device.press(&app, device::Press::Short);
+        }
+        return window_closed(&app);
+    }
+    app.events
+        .push(app.clock.now(), "window-closed", "a token was generated");
+    issued(&app, &name)
+}
+
+/// `POST /api/v2/accesstoken/generate`: one more token under the authority of a token.
+pub(crate) async fn generate_with_token(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let peer = Peer::of(&request);
+    match authorize(&app, (request.headers(), request.uri()), peer) {
+        Ok(_) => {}
+        Err(Refusal::Denied) if app.faults.has(Fault::UnknownTokenGenerates) => {}
+        Err(refusal) => return refusal.answer(&app),
+    }
+    app.counters.count(Flow::GatewayButton, Tally::Accepted);
+    let (parts, body) = match read_body(&app, request).await {
+        Ok(read) => read,
+        Err(broken) => return problem(&app, broken.status()),
+    };
+    let name = match posted_name(&parts.headers, &parts.uri, &body) {
+        Ok(name) => name,
+        Err(status) => return problem(&app, status),
+    };
+    let Some(name) = name.filter(|name| is_free(&app, name)) else {
+        return bad_name(&app);
+    };
+    if app.faults.has(Fault::PostNeedsWindow) && !app.button.device.take(&app) {
+        return window_closed(&app);
+    }
+    if app.faults.has(Fault::PostConsumesWindow) {
+        app.button.device.take(&app);
+    }
+    issued(&app, &name)
+}
+
+/// The name in a POST: from the query, a form or a JSON object; two names must agree. `Ok(None)` is a bad name.
+fn posted_name(headers: &HeaderMap, uri: &Uri, body: &[u8]) -> Result<Option<String>, StatusCode> {
+    let Some(mut fields) = Form::of_query(uri) else {
+        return Ok(None);
+    };
+    if body.is_empty() {
+        return Ok(name_of(&fields));
+    }
+    match media_type(headers).as_str() {
+        FORM => match Form::parse(body).map(|form| form.field("name").into_owned()) {
+            Some(Ok(Some(name))) => fields.push("name".to_owned(), name),
+            Some(Ok(None)) => {}
+            Some(Err(())) | None => return Ok(None),
+        },
+        "application/json" => {
+            let value: serde_json::Value =
+                serde_json::from_slice(body).map_err(|_| StatusCode::BAD_REQUEST)?;
+            let object = value.as_object().ok_or(StatusCode::BAD_REQUEST)?;
+            match object.get("name") {
+                Some(serde_json::Value::String(name)) => {
+                    fields.push("name".to_owned(), name.clone());
+                }
+                Some(_) => return Ok(None),
+                None => {}
+            }
+        }
+        _ => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    }
+    Ok(name_of(&fields))
+}
+
+impl Field<'_> {
+    /// The value as an own string; `Err` if it is repeated.
+    fn into_owned(self) -> Result<Option<String>, ()> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::One(value) => Ok(Some(value.to_owned())),
+            Self::Repeated(_) => Err(()),
+        }
+    }
+}
+
+/// The name that a request asks for, `default` if it asks for none; `None` if it may not be used.
+fn name_of(fields: &Form) -> Option<String> {
+    let name = match fields.field("name") {
+        Field::Absent => "default",
+        Field::One(name) => name,
+        Field::Repeated(_) => return None,
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" _-".contains(&byte);
+    let fits = (1..=32).contains(&name.len())
+        && name.bytes().all(allowed)
+        && name.trim_matches(' ') == name;
+    fits.then(|| name.to_owned())
+}
+
+fn is_free(app: &App, name: &str) -> bool {
+    name == "default"
+        || app.variants.is(Variant::DuplicateNames, "allowed")
+        || app
+            .button
+            .tokens
+            .entries()
+            .iter()
+            .all(|token| token.name != name)
+}
+
+fn bad_name(app: &App) -> Answer {
+    let duplicate = app.variants.is(Variant::DuplicateNames, "refused");
+    let message = if duplicate { DUPLICATE } else { NAME };
+    error(app, StatusCode::BAD_REQUEST, -4, message)
+}
+
+fn window_closed(app: &App) -> Answer {
+    app.counters.count(Flow::GatewayButton, Tally::Denied);
+    error(app, StatusCode::FORBIDDEN, -3, WINDOW)
+}
+
+fn issued(app: &App, name: &str) -> Answer {
+    let (text, token) = app.button.issue(app, name);
+    app.counters.count(Flow::GatewayButton, Tally::Issued);
+    app.events.push(
+        app.clock.now(),
+        "issued",
+        format!("{}: {name}", Flow::GatewayButton),
+    );
+    creation(app, &token_json(app, &token, 0, Some(&text)))
+}
+
+/// What GET would answer to this HEAD, with nothing minted: the length of the body is the same.
+fn preview(app: &App, name: &str) -> Answer {
+    let token = Token {
+        name: name.to_owned(),
+        number: 0,
+        created: app.clock.now(),
+        used: AtomicU64::new(0),
+        address: Mutex::new(None),
+        revoked: AtomicBool::new(true),
+        shown: None,
+    };
+    creation(
+        app,
+        &token_json(app, &token, 0, Some(&"0".repeat(TOKEN_LENGTH))),
+    )
+}
+
+fn creation(app: &App, token: &str) -> Answer {
+    let code = if app.faults.has(Fault::WrongReturnCode) {
+        1
+    } else {
+        2
+    };
+    let body = format!(r#"{{"status":201,"returnCode":{code},"token":{token}}}"#);
+    secret(app, json(StatusCode::CREATED, body))
+}
+
+/// `GET /api/v2/accesstoken/all`: every token without its text, in the order of creation.
+pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let peer = Peer::of(&request);
+    if let Err(refusal) = authorize(&app, (request.headers(), request.uri()), peer) {
+        return refusal.answer(&app);
+    }
+    app.counters.count(Flow::GatewayButton, Tally::Accepted);
+    let mut tokens = app.button.tokens.entries();
+    tokens.sort_by_key(|token| token.number);
+    let items: Vec<String> = tokens
+        .iter()
+        .map(|token| token_json(&app, token, token.used.load(Ordering::Relaxed), None))
+        .collect();
+    let count = items.len() + usize::from(app.faults.has(Fault::WrongCount));
+    let items = items.join(",");
+    let body = format!(r#"{{"status":200,"count":{count},"returnCode":3,"items":[{items}]}}"#);
+    json(StatusCode::OK, body)
+}
+
+/// `DELETE /api/v2/accesstoken`: the presented token, and no other, is gone.
+pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let peer = Peer::of(&request);
+    let (digest, token, _) = match authorize(&app, (request.headers(), request.uri()), peer) {
+        Ok(found) => found,
+        Err(refusal) => return refusal.answer(&app),
+    };
+    if app.faults.has(Fault::DeleteRevokesAll) {
+        app.button.tokens.clear();
+    }
+    // Of two deletes at the same moment only the one that removed the token confirms it.
+    let removed = app.faults.has(Fault::DeleteKeepsToken)
+        || app.faults.has(Fault::DeleteRevokesAll)
+        || app.button.tokens.remove(&digest).is_some();
+    if !removed {
+        return Refusal::Denied.answer(&app);
+    }
+    token.revoked.store(true, Ordering::Release);
+    app.button.orders.tell(News::Revoked);
+    app.counters.count(Flow::GatewayButton, Tally::Revoked);
+    app.events.push(
+        app.clock.now(),
+        "revoked",
+        format!("{}: {}", Flow::GatewayButton, token.name),
+    );
+    json(
+        StatusCode::OK,
+        r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#,
+    )
+}
+
+/// `GET /api/v2/accesstoken` by way of the router: HEAD, and GET when the validation lane is off.
+pub(crate) async fn validate_routed(State(app): State<Arc<App>>, request: Request) -> Answer {
+    validate(&app, (request.headers(), request.uri()), Peer::of(&request))
+}
+
+/// What is wrong with a request before the flow looks at it, in the gateway's envelope.
+pub(crate) fn problem(app: &App, status: StatusCode) -> Answer {
+    let (code, message) = match status {
+        StatusCode::NOT_FOUND => (-5, "Unavailable API."),
+        StatusCode::METHOD_NOT_ALLOWED => (-5, "Method not available for this API."),
+        StatusCode::UPGRADE_REQUIRED => (-5, "This API must be called as a WebSocket."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (-31, "Payload must be a form or JSON."),
+        StatusCode::PAYLOAD_TOO_LARGE => (-31, "Payload is too large."),
+        StatusCode::REQUEST_TIMEOUT => (-33, "Timeout while waiting for the payload."),
+        _ => (-31, "Invalid payload."),
+    };
+    error(app, status, code, message)
+}
+
+fn error(app: &App, status: StatusCode, code: i32, message: &str) -> Answer {
+    let mut body = envelope(status.as_u16(), code, message);
+    if app.faults.has(Fault::StatusMemberDiffers) {
+        body = body.replacen(&format!(":{}", status.as_u16()), ":200", 1);
+    }
+    if app.faults.has(Fault::ReturnCodeAsText) {
+        body = body.replacen(&format!(":{code},"), &format!(":\"{code}\","), 1);
+    }
+    if app.faults.has(Fault::WrongMessage) {
+        body = body.replace("ccess", "CCESS");
+    }
+    json(status, body)
+}
+
+/// The envelope of errors.
+fn envelope(status: u16, code: i32, message: &str) -> String {
+    format!(
+        r#"{{"status":{status},"returnCode":{code},"message":{}}}"#,
+        quoted(message)
+    )
+}

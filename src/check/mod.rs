@@ -1,0 +1,15 @@
+//! The first job: does a server keep its documented contract?
+//!
+//! Plans which scenarios run, runs them, merges what they found, and says what it comes to. How
+//! that is printed is for the reports.
+
+mod connect;
+mod coverage;
+mod merge;
+mod plan;
+mod run;
+
+pub use connect::Connection;
+pub use coverage::{Coverage, CoverageRow};
+pub use plan::{NothingMatched, Plan, Planned, Selection};
+pub use run::{CheckError, CheckSettings, Provided, Provision, check};

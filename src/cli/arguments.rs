@@ -1,0 +1,218 @@
+//! The arguments as they are typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Flow;
+
+/// Checks servers that issue and validate API tokens against their documented contracts.
+#[derive(Debug, Parser)]
+#[command(name = "gatecrash", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// Reads contracts, flows and scenarios from this folder instead of the binary's own copy.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) scenarios: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Moves the clock of a running reference server.
+    #[command(after_help = "Example: gatecrash advance 120s")]
+    Advance(Advance),
+    /// Checks a server, clause by clause. Without a target: the embedded reference server.
+    #[command(after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'")]
+    Check(Check),
+    /// Prints which checks cover which clause, and why a clause has none.
+    #[command(after_help = "Example: gatecrash coverage --missing")]
+    Coverage(Coverage),
+    /// Explains a clause, a check, a gap, a fault, a verdict or an exit code.
+    #[command(after_help = "Examples:\n  gatecrash explain BTN-04\n  gatecrash explain blocked")]
+    Explain(Explain),
+    /// Says everything that is wrong with scenarios, contracts, flow files and profiles.
+    #[command(after_help = "Example: gatecrash lint my-server.yaml my-scenarios/*.yaml")]
+    Lint(Lint),
+    /// Lists checks, clauses, scenarios, gaps, faults or variants.
+    #[command(after_help = "Example: gatecrash list clauses --flow jwt-login")]
+    List(List),
+    /// Presses the button of a running reference server.
+    #[command(after_help = "Example: gatecrash press")]
+    Press(Press),
+    /// Prints the JSON Schema of a kind of file.
+    #[command(after_help = "Example: gatecrash schema profile > profile.schema.json")]
+    Schema(Schema),
+    /// Runs the reference server in the foreground.
+    #[cfg(feature = "reference-server")]
+    #[command(after_help = "Examples:\n  gatecrash serve --clock real\n  gatecrash serve --fault window-not-closed --variant jwt-login.logout=revoking")]
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// A profile, or the address of a server that follows the documents to the letter.
+    pub(super) target: Option<String>,
+    /// Only this flow; may be repeated.
+    #[arg(long, value_name = "FLOW")]
+    pub(super) flow: Vec<Flow>,
+    /// Only these checks, clauses or scenarios, by id or pattern with `*`; may be repeated.
+    #[arg(long, value_name = "ID")]
+    pub(super) only: Vec<String>,
+    /// All but these; may be repeated.
+    #[arg(long, value_name = "ID")]
+    pub(super) skip: Vec<String>,
+    /// Warnings count as findings.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// The seed of random choices; one is made up and printed without it.
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Runs each scenario so many times; repeats that disagree are `unstable`.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) repeat: u32,
+    /// The clock, where it is not the profile's: `virtual`, `real` or `none`.
+    #[arg(long, value_name = "MODE")]
+    pub(super) clock: Option<ClockMode>,
+    /// Never asks a person; what needs one is blocked.
+    #[arg(long)]
+    pub(super) no_input: bool,
+    /// Scenarios at once, where each has a server of its own.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(super) jobs: usize,
+    /// The control plane of a reference server, for its button and its clock.
+    #[arg(long, value_name = "URL")]
+    pub(super) control: Option<String>,
+    /// The profile to use at an address: `reference` has the reference server's accounts.
+    #[arg(long, value_name = "NAME", value_parser = ["documented", "reference"])]
+    pub(super) accounts: Option<String>,
+    /// Switches a fault of the embedded reference server on; may be repeated.
+    #[cfg(feature = "reference-server")]
+    #[arg(long, value_name = "NAME")]
+    pub(super) fault: Vec<String>,
+    /// Decides a gap of the embedded reference server: `FLOW.GAP=ANSWER`; may be repeated.
+    #[cfg(feature = "reference-server")]
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) variant: Vec<String>,
+    /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub(super) report: Vec<String>,
+    /// Hosts besides loopback that may be sent to; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub(super) allow_host: Vec<String>,
+    /// Says more: a line for each check, `-vv` what was observed.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum ClockMode {
+    Virtual,
+    Real,
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Coverage {
+    /// Only this flow.
+    #[arg(long, value_name = "FLOW")]
+    pub(super) flow: Vec<Flow>,
+    /// Only clauses without a check.
+    #[arg(long)]
+    pub(super) missing: bool,
+    /// Exits with 1 when a clause has neither a check nor a reason.
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// What to explain.
+    pub(super) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// The files.
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// What to list.
+    #[arg(value_enum, default_value_t = Listed::Checks)]
+    pub(super) what: Listed,
+    /// Only this flow.
+    #[arg(long, value_name = "FLOW")]
+    pub(super) flow: Vec<Flow>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Listed {
+    Checks,
+    Clauses,
+    Faults,
+    Gaps,
+    Scenarios,
+    Variants,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Press {
+    /// How it is pressed.
+    #[arg(long, default_value = "short", value_parser = ["short", "long", "double"])]
+    pub(super) kind: String,
+    /// The control plane.
+    #[arg(long, value_name = "URL", default_value = CONTROL)]
+    pub(super) control: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Advance {
+    /// By how much: `120s`, `30d`.
+    pub(super) by: String,
+    /// The control plane.
+    #[arg(long, value_name = "URL", default_value = CONTROL)]
+    pub(super) control: String,
+}
+
+const CONTROL: &str = "http://127.0.0.1:8081";
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// The kind of file; without it all are written to `--write`.
+    #[arg(value_enum, required_unless_present = "write")]
+    pub(super) kind: Option<SchemaKind>,
+    /// Writes the schemas of all kinds into a folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "kind")]
+    pub(super) write: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum SchemaKind {
+    Contract,
+    Flow,
+    Profile,
+    Scenario,
+}
+
+#[cfg(feature = "reference-server")]
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The address of the API.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(super) listen: std::net::SocketAddr,
+    /// The address of the control plane.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    pub(super) control: std::net::SocketAddr,
+    /// The clock: `real` runs by itself, `virtual` moves with `gatecrash advance`.
+    #[arg(long, value_name = "MODE", default_value = "real", value_parser = ["real", "virtual"])]
+    pub(super) clock: String,
+    /// Switches a fault on; may be repeated. `gatecrash list faults` has their names.
+    #[arg(long, value_name = "NAME")]
+    pub(super) fault: Vec<String>,
+    /// Decides a gap: `FLOW.GAP=ANSWER`; may be repeated. `gatecrash list variants` has them.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) variant: Vec<String>,
+}

@@ -1,0 +1,160 @@
+//! `gatecrash check`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use tokio::sync::Notify;
+
+use crate::check::{CheckSettings, Plan, Provision, Selection, check};
+use crate::cli::arguments::Check;
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::{World, shelf, target};
+use crate::event::{Event, Observer};
+use crate::model::{Flow, Report};
+use crate::report::{Detail, Terminal, write_json, write_junit};
+use crate::target::{Library, Profile};
+
+pub(in crate::cli) fn run(arguments: &Check, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+    let library = shelf::library(scenarios, world.talk)?;
+    let sinks = Sinks::open(&arguments.report)?;
+    match &arguments.target {
+        Some(target) => {
+            #[cfg(feature = "reference-server")]
+            if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
+                let message = "--fault and --variant are for the embedded reference server, which runs without a target";
+                return Err(UsageError(message.to_owned()).into());
+            }
+            let fixed = target::fixed(target, arguments, &library, scenarios, world)?;
+            run_on(&fixed, fixed.profile(), &library, arguments, sinks, world)
+        }
+        #[cfg(feature = "reference-server")]
+        None => {
+            let embedded = crate::cli::embedded::Embedded::new(arguments, &library, scenarios, world)?;
+            run_on(&embedded, embedded.profile(), &library, arguments, sinks, world)
+        }
+        #[cfg(not(feature = "reference-server"))]
+        None => Err(UsageError("this build has no reference server; name a profile or an address".to_owned()).into()),
+    }
+}
+
+fn run_on(
+    provision: &dyn Provision,
+    profile: &Profile,
+    library: &Library,
+    arguments: &Check,
+    sinks: Sinks,
+    world: World,
+) -> anyhow::Result<Exit> {
+    let selection = Selection {
+        flows: arguments.flow.clone(),
+        only: arguments.only.clone(),
+        skip: arguments.skip.clone(),
+    };
+    let offered: Vec<Flow> = profile.flows.keys().copied().collect();
+    let plan = Plan::new(library, &offered, &selection)?;
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => getrandom::u32().map(u64::from).context("the operating system gave no random seed")?,
+    };
+    let interrupt = Arc::new(Notify::new());
+    let settings = CheckSettings {
+        seed,
+        repeat: arguments.repeat,
+        input_allowed: !arguments.no_input && world.person,
+        jobs: arguments.jobs,
+        today: today(),
+        interrupt: Arc::clone(&interrupt),
+    };
+    let detail = match (arguments.verbose, world.person) {
+        (0, true) => Detail::Flow,
+        (0 | 1, _) => Detail::Check,
+        _ => Detail::Observed,
+    };
+    let out = BufWriter::new(io::stdout().lock());
+    let mut observer = Everyone { terminal: Terminal::new(out, world.paint, detail), sinks, strict: arguments.strict };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    let report = runtime.block_on(async {
+        let watch = tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupt.notify_one();
+            }
+        });
+        let report = check(&plan, library, provision, &settings, &mut observer).await;
+        watch.abort();
+        report
+    })?;
+    Ok(Exit::of(&report, arguments.strict))
+}
+
+fn today() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The terminal and the files that are written.
+struct Everyone<W: Write> {
+    terminal: Terminal<W>,
+    sinks: Sinks,
+    strict: bool,
+}
+
+impl<W: Write> Observer for Everyone<W> {
+    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+        self.terminal.hear(event)?;
+        if let Event::RunFinished(report) = event {
+            self.sinks.write(report, self.strict)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Json,
+    Junit,
+}
+
+/// Files that reports go to. They are opened before anything runs: a path that cannot be written is
+/// said at once, not after the run.
+struct Sinks(Vec<(Format, PathBuf, File)>);
+
+impl Sinks {
+    fn open(reports: &[String]) -> anyhow::Result<Self> {
+        let mut sinks = Vec::new();
+        for report in reports {
+            let wrong = |message: String| anyhow::Error::from(UsageError(message));
+            let (format, path) = report
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("`{report}` is not a report; write json=PATH or junit=PATH")))?;
+            let format = match format {
+                "json" => Format::Json,
+                "junit" => Format::Junit,
+                _ => return Err(wrong(format!("`{format}` is not a format; there are json and junit"))),
+            };
+            let file = File::create(path).map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
+            sinks.push((format, PathBuf::from(path), file));
+        }
+        Ok(Self(sinks))
+    }
+
+    fn write(&mut self, report: &Report, strict: bool) -> io::Result<()> {
+        for (format, path, file) in &mut self.0 {
+            let mut out = BufWriter::new(file);
+            let written = match format {
+                Format::Json => write_json(report, &mut out),
+                Format::Junit => write_junit(report, strict, &mut out),
+            };
+            written
+                .and_then(|()| out.flush())
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        }
+        Ok(())
+    }
+}

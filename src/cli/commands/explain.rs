@@ -1,0 +1,137 @@
+//! `gatecrash explain`.
+
+use std::path::Path;
+
+use crate::cli::arguments::Explain;
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::{World, shelf};
+use crate::model::{CheckId, ClauseId, Verdict};
+use crate::source::closest;
+use crate::target::Library;
+
+pub(in crate::cli) fn run(arguments: &Explain, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+    let library = shelf::library(scenarios, world.talk)?;
+    let id = arguments.id.as_str();
+    let text = clause(&library, id)
+        .or_else(|| check(&library, id))
+        .or_else(|| gap(&library, id))
+        .or_else(|| verdict(id))
+        .or_else(|| exit(id))
+        .or_else(|| fault(id));
+    match text {
+        Some(text) => {
+            println!("{text}");
+            Ok(Exit::Conformant)
+        }
+        None => Err(UsageError(unknown(&library, id)).into()),
+    }
+}
+
+fn clause(library: &Library, id: &str) -> Option<String> {
+    let clause = library.catalogue.clause(&ClauseId::new(id.to_ascii_uppercase()))?;
+    let mut text = format!("clause {}  {}\n\n{}\n", clause.id, clause.level, clause.text);
+    let source = clause.source.as_deref().unwrap_or("the flow's own document");
+    text.push_str(&format!("\nsource: {source} (tier {})\n", clause.tiers()));
+    if !clause.needs.is_empty() {
+        text.push_str(&format!("needs: {}\n", clause.needs.join(", ")));
+    }
+    for (flow, reason) in &clause.deviations {
+        text.push_str(&format!("deviation of {flow}: {reason}\n"));
+    }
+    if let Some(reason) = &clause.unprovable {
+        text.push_str(&format!("cannot be proved from outside: {reason}\n"));
+    }
+    text.push_str("checks:\n");
+    for (_, scenario, check_id, check) in library.checks().filter(|(.., check)| check.covers.contains(&clause.id)) {
+        text.push_str(&format!("  {check_id:32} {}  ({scenario})\n", check.title));
+    }
+    let gaps = library.catalogue.contracts().iter().flat_map(|contract| &contract.gaps);
+    for (name, gap) in gaps.filter(|(_, gap)| gap.clauses.contains(&clause.id)) {
+        text.push_str(&format!("left open: {} (choice {name})\n", gap.question));
+    }
+    Some(text)
+}
+
+fn check(library: &Library, id: &str) -> Option<String> {
+    let wanted = CheckId::new(id);
+    let mut found = library.checks().filter(|(_, _, check_id, _)| **check_id == wanted || check_id.base() == id);
+    let (flow, scenario, check_id, check) = found.next()?;
+    let mut text = format!("check {check_id}  {}\n\n{}\n\nflow {flow}, scenario {scenario}\n", check.level, check.title);
+    for clause in check.covers.iter().filter_map(|id| library.catalogue.clause(id)) {
+        text.push_str(&format!("covers {}: {}\n", clause.id, clause.text));
+    }
+    for (other_flow, ..) in found {
+        text.push_str(&format!("also for {other_flow}\n"));
+    }
+    text.push_str(&format!("\nrun it alone: gatecrash check --only {}\n", check_id.base()));
+    Some(text)
+}
+
+fn gap(library: &Library, id: &str) -> Option<String> {
+    let mut texts = Vec::new();
+    for contract in library.catalogue.contracts() {
+        let Some(gap) = contract.gaps.get(id.rsplit('.').next().unwrap_or(id)) else { continue };
+        if id.contains('.') && !id.starts_with(contract.flow.name()) {
+            continue;
+        }
+        let mut text = format!("gap {id} of {}\n\n{}\n\nallowed answers:\n", contract.flow, gap.question);
+        for (answer, meaning) in &gap.answers {
+            text.push_str(&format!("  {answer:14} {meaning}\n"));
+        }
+        text.push_str("\nA profile decides it under `choices`; undecided, it is only recorded.\n");
+        texts.push(text);
+    }
+    (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+fn verdict(word: &str) -> Option<String> {
+    let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.word() == word)?;
+    let meaning = match verdict {
+        Verdict::Blocked => "not proved: a prerequisite, a control, a hook or a person was missing. Never green: a blocked MUST makes the run inconclusive.",
+        Verdict::Error => "the harness failed; please report it.",
+        Verdict::Excluded => "left out by --flow, --only or --skip.",
+        Verdict::Fail => "a MUST is broken, or the server does not do what the profile says of a gap.",
+        Verdict::Info => "the documents do not decide; what the server did is recorded.",
+        Verdict::Known => "it fails, and the profile's baseline lists it with a reason and an end date.",
+        Verdict::NotApplicable => "the profile declares that the server has no such thing, or decided a gap otherwise.",
+        Verdict::Pass => "it ran, the controls around it held, and the clause was kept.",
+        Verdict::Stale => "the baseline lists it, but it passes now, or the entry has expired.",
+        Verdict::Unstable => "repeats of the same check disagree.",
+        Verdict::Warn => "a SHOULD is broken, or a MUST of an RFC that the flow's own document overrides (a deviation).",
+    };
+    Some(format!("verdict {word}: {meaning}"))
+}
+
+fn exit(code: &str) -> Option<String> {
+    let code: u8 = code.parse().ok()?;
+    let (_, meaning) = Exit::ALL.into_iter().find(|(exit, _)| *exit as u8 == code)?;
+    Some(format!("exit code {code}: {meaning}"))
+}
+
+#[cfg(feature = "reference-server")]
+fn fault(name: &str) -> Option<String> {
+    let fault: reference_server::Fault = name.parse().ok()?;
+    let needs: Vec<&str> = fault.needs().collect();
+    let mut text = format!("fault {name}\n\n{}\n\nbreaks: {}\n", fault.sentence(), fault.clauses().join(", "));
+    if !needs.is_empty() {
+        text.push_str(&format!("seen with: {}\n", needs.join(", ")));
+    }
+    text.push_str(&format!("try it: gatecrash check --fault {name}\n"));
+    Some(text)
+}
+
+#[cfg(not(feature = "reference-server"))]
+fn fault(_: &str) -> Option<String> {
+    None
+}
+
+fn unknown(library: &Library, id: &str) -> String {
+    let clauses = library.catalogue.clauses().map(|(_, clause)| clause.id.as_str());
+    let gaps = library.catalogue.contracts().iter().flat_map(|contract| contract.gaps.keys());
+    let names = clauses
+        .chain(library.check_ids().map(CheckId::as_str))
+        .chain(gaps.map(String::as_str))
+        .chain(Verdict::ALL.into_iter().map(|verdict| -> &str { verdict.word() }));
+    let hint = closest(id, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("there is no clause, check, gap, fault, verdict or exit code `{id}`{hint}")
+}

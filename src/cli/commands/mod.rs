@@ -1,0 +1,11 @@
+//! The commands, one file each.
+
+pub(super) mod check;
+pub(super) mod control;
+pub(super) mod coverage;
+pub(super) mod explain;
+pub(super) mod lint;
+pub(super) mod list;
+pub(super) mod schema;
+#[cfg(feature = "reference-server")]
+pub(super) mod serve;

@@ -1,0 +1,50 @@
+//! `gatecrash serve`.
+
+use anyhow::Context as _;
+use reference_server::{ClockMode, Config, Listeners, run as serve};
+
+use crate::cli::arguments::Serve;
+use crate::cli::exit::{Exit, TargetError, UsageError};
+use crate::cli::{World, embedded};
+
+pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exit> {
+    let mut config = Config::default();
+    config.listen = arguments.listen;
+    config.control = arguments.control;
+    config.clock = if arguments.clock == "real" { ClockMode::Real } else { ClockMode::default() };
+    for name in &arguments.fault {
+        config.faults.push(embedded::fault(name)?);
+    }
+    for variant in &arguments.variant {
+        config.variants.set_assignment(variant).map_err(|error| UsageError(error.to_string()))?;
+    }
+    let listeners =
+        Listeners::bind(&config).map_err(|error| TargetError(format!("{} or {} cannot be listened on: {error}", arguments.listen, arguments.control)))?;
+    introduce(arguments, &listeners, world);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime did not start")?;
+    runtime.block_on(serve(listeners, config, async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }));
+    Ok(Exit::Conformant)
+}
+
+fn introduce(arguments: &Serve, listeners: &Listeners, world: World) {
+    let paint = world.paint;
+    let (api, control) = (listeners.address(), listeners.control_address());
+    println!("{}  http://{api}", paint.bold("reference server"));
+    println!("control plane     http://{control}   clock {}", arguments.clock);
+    if !arguments.fault.is_empty() {
+        println!("faults            {}", arguments.fault.join(", "));
+    }
+    println!("\ntry, in another terminal:");
+    println!("  gatecrash press --control http://{control}");
+    println!("  curl -i http://{api}/api/v2/accesstoken/generate");
+    println!("  curl -i http://{api}/generateToken -d Username=channel_user -d Password=550e8400-e29b-41d4-a716-446655440000");
+    println!("  curl -i http://{api}/v1/oauth/ -d username=reception -d password=visitor-password-1");
+    println!("  curl -i http://{api}/auth/jwt/login -d grant_type=password -d username=alice@example.com -d password=alice-password-1");
+    println!("  curl -i http://{api}/sandbox/SUAPI/jservice/auth/generate-access-token -H 'client-id: aG90ZWwuZXhhbXBsZQ==' -H 'client-secret: sandbox-secret-hotel-1'");
+    println!("\nCtrl-C ends it");
+}

@@ -1,0 +1,90 @@
+//! The embedded reference server: one for each scenario.
+//!
+//! The only module that names the reference server besides `serve`: the judge shares no code with it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use reference_server::{ClockMode as ServerClock, Config, Fault, Server};
+
+use super::arguments::{Check, ClockMode};
+use super::exit::UsageError;
+use super::{World, shelf, target};
+use crate::check::{Provided, Provision};
+use crate::target::{ClockSetting, Library, Profile};
+
+/// Starts a reference server for each scenario.
+#[derive(Debug)]
+pub(super) struct Embedded {
+    config: Config,
+    profile: Profile,
+}
+
+impl Embedded {
+    /// The reference server with the faults and variants of the command line.
+    pub(super) fn new(check: &Check, library: &Library, scenarios: Option<&Path>, world: World) -> anyhow::Result<Self> {
+        let mut profile = target::read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
+        let mut config = Config::default();
+        for name in &check.fault {
+            config.faults.push(fault(name)?);
+        }
+        for variant in &check.variant {
+            decide(variant, &mut config, &mut profile)?;
+        }
+        match check.clock {
+            Some(ClockMode::Real) => {
+                config.clock = ServerClock::Real;
+                profile.clock = ClockSetting::Real {
+                    tolerance: std::time::Duration::from_millis(250),
+                    max_wait: std::time::Duration::from_secs(150),
+                };
+            }
+            Some(ClockMode::None) => profile.clock = ClockSetting::None,
+            Some(ClockMode::Virtual) | None => {}
+        }
+        Ok(Self { config, profile })
+    }
+
+    /// The profile, before a server is started.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+}
+
+impl Provision for Embedded {
+    fn provide(&self) -> Result<Provided, String> {
+        let server = Server::start(self.config.clone())
+            .map_err(|error| format!("the reference server did not start: {error}"))?;
+        let clock = self.profile.clock.clone();
+        let mut profile = self.profile.relocated(&server.url(), &server.control_url());
+        if !matches!(clock, ClockSetting::Control(_)) {
+            profile.clock = clock;
+        }
+        Ok(Provided { profile: Arc::new(profile), guard: Some(Box::new(server)) })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+/// The fault of a name.
+pub(super) fn fault(name: &str) -> anyhow::Result<Fault> {
+    name.parse::<Fault>().map_err(|error| UsageError(error.to_string()).into())
+}
+
+/// Sets a variant of the server, and the same choice in the profile.
+fn decide(variant: &str, config: &mut Config, profile: &mut Profile) -> anyhow::Result<()> {
+    let wrong = |message: String| anyhow::Error::from(UsageError(message));
+    let (key, value) = variant
+        .split_once('=')
+        .ok_or_else(|| wrong(format!("`{variant}` is not a variant; write FLOW.GAP=ANSWER")))?;
+    config.variants.set(key, value).map_err(|error| wrong(error.to_string()))?;
+    if let Some((flow, gap)) = key.split_once('.')
+        && let Ok(flow) = flow.parse()
+        && let Some(binding) = profile.flows.get_mut(&flow)
+    {
+        binding.choices.insert(gap.to_owned(), value.to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The command line: arguments, settings, a job, an exit code.
+//!
+//! The only module that prints and the only one that reads the environment. Data goes to standard
+//! output, talk to standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
+
+mod arguments;
+mod commands;
+#[cfg(feature = "reference-server")]
+mod embedded;
+mod exit;
+mod shelf;
+mod target;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use exit::Exit;
+
+use crate::report::Paint;
+use arguments::{Arguments, Command};
+
+/// What a command may know of the world outside.
+#[derive(Clone, Copy, Debug)]
+struct World {
+    /// Colour on standard output.
+    paint: Paint,
+    /// Colour on standard error.
+    talk: Paint,
+    /// Whether a person reads standard output.
+    person: bool,
+}
+
+/// Runs the program and returns its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            drop(error.print());
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Conformant };
+            return exit.into();
+        }
+    };
+    match run(arguments, World::look()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::of_error(&error).into()
+        }
+    }
+}
+
+fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
+    let scenarios = arguments.scenarios.as_deref();
+    match arguments.command {
+        Command::Advance(advance) => commands::control::advance(&advance),
+        Command::Check(check) => commands::check::run(&check, scenarios, world),
+        Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
+        Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
+        Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
+        Command::List(list) => commands::list::run(&list, scenarios, world),
+        Command::Press(press) => commands::control::press(&press),
+        Command::Schema(schema) => commands::schema::run(&schema),
+        #[cfg(feature = "reference-server")]
+        Command::Serve(serve) => commands::serve::run(&serve, world),
+    }
+}
+
+impl World {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for colour")]
+    fn look() -> Self {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        let colour = |terminal: bool| Paint { colour: !forbidden && (terminal || forced) };
+        let person = std::io::stdout().is_terminal();
+        Self { paint: colour(person), talk: colour(std::io::stderr().is_terminal()), person }
+    }
+}

@@ -1,0 +1,143 @@
+//! What is checked: nothing given, an address, or a profile.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::{Check, ClockMode};
+use super::exit::{TargetError, UsageError};
+use super::{World, shelf};
+use crate::check::{Provided, Provision};
+use crate::target::{ClockSetting, Library, Profile, SecretReference};
+
+/// One server that all scenarios share.
+#[derive(Debug)]
+pub(super) struct Fixed(Arc<Profile>);
+
+impl Provision for Fixed {
+    fn provide(&self) -> Result<Provided, String> {
+        Ok(Provided { profile: Arc::clone(&self.0), guard: None })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// The server that a profile or an address names.
+pub(super) fn fixed(
+    target: &str,
+    check: &Check,
+    library: &Library,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Fixed> {
+    let address = target.starts_with("http://") || target.starts_with("https://");
+    let mut profile = if address && check.accounts.as_deref() == Some("reference") {
+        let profile = read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
+        let mut profile = profile.relocated(target.trim_end_matches('/'), "");
+        target.clone_into(&mut profile.name);
+        if check.control.is_none() {
+            profile.clock = ClockSetting::None;
+            profile.hooks.clear();
+        }
+        profile
+    } else if address {
+        Profile::documented(target.trim_end_matches('/'), library).map_err(|list| shelf::mistakes(&list, world.talk))?
+    } else {
+        read_profile(&shelf::read_file(Path::new(target))?, library, world)?
+    };
+    if let Some(control) = &check.control {
+        profile.control_by(control.trim_end_matches('/'));
+    }
+    match check.clock {
+        Some(ClockMode::None) => profile.clock = ClockSetting::None,
+        Some(ClockMode::Real) if !matches!(profile.clock, ClockSetting::Real { .. }) => {
+            profile.clock =
+                ClockSetting::Real { tolerance: Duration::from_secs(1), max_wait: Duration::from_secs(150) };
+        }
+        Some(ClockMode::Virtual) if matches!(profile.clock, ClockSetting::None | ClockSetting::Real { .. }) => {
+            let message = "a virtual clock needs `clock` in the profile, or --control".to_owned();
+            return Err(UsageError(message).into());
+        }
+        Some(ClockMode::Real | ClockMode::Virtual) | None => {}
+    }
+    hosts_allowed(&profile, &check.allow_host)?;
+    Ok(Fixed(Arc::new(profile)))
+}
+
+impl Fixed {
+    /// The profile.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.0
+    }
+}
+
+/// Reads a profile; its secrets come from the environment and from files.
+pub(super) fn read_profile(
+    file: &Arc<crate::source::SourceFile>,
+    library: &Library,
+    world: World,
+) -> anyhow::Result<Profile> {
+    Profile::parse(file, library, &resolve).map_err(|list| shelf::mistakes(&list, world.talk).into())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads secrets from the environment")]
+fn resolve(reference: &SecretReference) -> Result<String, String> {
+    match reference {
+        SecretReference::Environment(name) => {
+            std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))
+        }
+        SecretReference::File(path) => std::fs::read_to_string(path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| format!("the file {path} cannot be read: {error}")),
+    }
+}
+
+/// Tests of other people's servers must be meant: any host but loopback has to be named.
+fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
+    for binding in profile.flows.values() {
+        for url in std::iter::once(&binding.base_url).chain(binding.environment_urls.values()) {
+            let host = host(url);
+            if !is_loopback(host) && !allowed.iter().any(|name| name == host) {
+                let message = format!("{host} is not this machine; name it with --allow-host {host} if you may test it");
+                return Err(TargetError(message).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn host(url: &str) -> &str {
+    let authority = url.split("://").last().unwrap_or(url).split('/').next().unwrap_or_default();
+    match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or(address),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{host, is_loopback};
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://127.9.9.9", true),
+            ("http://localhost:1/x", true),
+            ("https://[::1]:8443", true),
+            ("http://10.0.0.1", false),
+            ("https://example.com:443", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://localhost@example.com", false),
+        ] {
+            assert_eq!(is_loopback(host(url)), loopback, "{url}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! From what happened to what it means. Pure: the same trace is judged the same way, now or later.
+
+mod assess;
+mod classify;
+mod evidence;
+mod tally;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+
+pub use assess::{Assessed, Observed, assess};
+pub use classify::{Class, classify, refuses};
+pub use evidence::{render_request, render_response, shown};
+
+use crate::contract::Catalogue;
+use crate::model::{Act, CheckId, Entry, Exchange, Finding, Flow, Level, Role, SocketEvent, Trace, Violation};
+use crate::scenario::{Action, Check, Expectation, Kind, Scenario, Step, When};
+use crate::target::FlowBinding;
+use tally::{Site, Tally};
+
+/// What traces are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Law<'a> {
+    /// The clauses, for their deviations.
+    pub catalogue: &'a Catalogue,
+    /// The operations, outcomes and choices.
+    pub binding: &'a FlowBinding,
+    /// The checks that every answer of the flow is held against.
+    pub always: &'a IndexMap<CheckId, Check>,
+}
+
+/// Judges a trace: a finding for each check that the scenario declares, and for each check of the
+/// flow that an answer was held against.
+pub fn judge(law: &Law<'_>, scenario: &Scenario, trace: &Trace) -> Vec<Finding> {
+    let mut bench = Bench::new(law, scenario, trace);
+    for at in 0..trace.entries.len() {
+        bench.entry(at);
+    }
+    bench.conclude()
+}
+
+/// One exchange, or what was seen on a socket, with the names that were known then.
+pub(super) fn observed<'a>(trace: &'a Trace, entry: &'a Entry, exchange: &'a Exchange) -> Observed<'a> {
+    let event = match &entry.act {
+        Act::Socket { event, .. } => Some(event),
+        _ => None,
+    };
+    Observed { exchange, event, entry, trace }
+}
+
+struct Bench<'a> {
+    law: &'a Law<'a>,
+    scenario: &'a Scenario,
+    trace: &'a Trace,
+    controls: BTreeMap<u32, Result<(), String>>,
+    tallies: IndexMap<CheckId, Tally>,
+    sites: BTreeMap<CheckId, BTreeMap<Site, Option<When>>>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(law: &'a Law<'a>, scenario: &'a Scenario, trace: &'a Trace) -> Self {
+        let mut sites = BTreeMap::new();
+        find_sites(scenario, &scenario.steps, None, &mut sites);
+        let mut bench =
+            Self { law, scenario, trace, controls: BTreeMap::new(), tallies: IndexMap::new(), sites };
+        bench.judge_controls();
+        bench
+    }
+
+    fn judge_controls(&mut self) {
+        for entry in &self.trace.entries {
+            let (name, moment) = match &entry.role {
+                Role::Step => continue,
+                Role::Before(name) => (name, "before"),
+                Role::After(name) => (name, "after"),
+            };
+            let state = self.controls.entry(entry.group).or_insert(Ok(()));
+            let (Act::Exchange(exchange), Some(set)) = (&entry.act, entry.expectations) else { continue };
+            for expectation in self.scenario.expectations(set) {
+                let Kind::Answer(assertion) = &expectation.kind else { continue };
+                let observed = observed(self.trace, entry, exchange);
+                let failure = match assess(self.law.binding, assertion, &observed) {
+                    Assessed::Holds => continue,
+                    Assessed::Breaks(violation) => violation.got,
+                    Assessed::NoAnswer(reason) => reason,
+                };
+                if state.is_ok() {
+                    *state = Err(format!("the control `{name}` did not hold {moment} the step: {failure}"));
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, at: usize) {
+        let entry = &self.trace.entries[at];
+        self.hold_always(at, entry);
+        if entry.role != Role::Step {
+            return;
+        }
+        let Some(set) = entry.expectations else { return };
+        for (index, expectation) in self.scenario.expectations(set).iter().enumerate() {
+            let Some(check) = &expectation.check else { continue };
+            if !self.chosen(expectation.when.as_ref()) {
+                continue;
+            }
+            let site = Site { set, index };
+            self.hold(check, expectation, at, site);
+        }
+    }
+
+    fn hold(&mut self, check: &CheckId, expectation: &Expectation, at: usize, site: Site) {
+        let entry = &self.trace.entries[at];
+        match (&expectation.kind, &entry.act) {
+            (Kind::Count { outcome, at_least, at_most }, Act::Race { trials }) => {
+                let result = tally::race(self.law.binding, trials, outcome, *at_least, *at_most);
+                self.note(check, result, at, Some(site));
+            }
+            (Kind::Collection { distinct, identical }, Act::Sample { exchanges, values }) => {
+                let result = tally::sample(exchanges, values, *distinct, *identical);
+                self.note(check, result, at, Some(site));
+            }
+            (_, Act::Sample { exchanges, .. }) => {
+                for exchange in exchanges {
+                    self.hold_exchange(check, expectation, exchange, at, Some(site));
+                }
+            }
+            (_, Act::Exchange(exchange) | Act::Socket { exchange, .. }) => {
+                self.hold_exchange(check, expectation, exchange, at, Some(site));
+            }
+            _ => {}
+        }
+    }
+
+    fn hold_exchange(
+        &mut self,
+        check: &CheckId,
+        expectation: &Expectation,
+        exchange: &'a Exchange,
+        at: usize,
+        site: Option<Site>,
+    ) {
+        let entry = &self.trace.entries[at];
+        let observed = observed(self.trace, entry, exchange);
+        let binding = self.law.binding;
+        match &expectation.kind {
+            Kind::Answer(assertion) => {
+                let result = assess(binding, assertion, &observed);
+                self.note_exchange(check, result, at, site, exchange);
+            }
+            Kind::Decide { gap, answers } => {
+                if let Err(error) = &exchange.reply
+                    && observed.event.is_none()
+                    && !matches!(error, crate::model::WireError::Closed(_))
+                {
+                    return self.note(check, Assessed::NoAnswer(error.to_string()), at, site);
+                }
+                let found = answers
+                    .iter()
+                    .find(|(_, assertion)| matches!(assess(binding, assertion, &observed), Assessed::Holds))
+                    .map(|(name, _)| name.as_str());
+                let chosen = binding.choices.get(gap).map(String::as_str);
+                let seen = found.map_or_else(
+                    || format!("none of the allowed answers: {}", shown(binding, &observed)),
+                    str::to_owned,
+                );
+                self.tally(check).observe(format!("{gap}: {seen}"));
+                let level = self.scenario.checks.get(check).or_else(|| self.law.always.get(check)).map(|c| c.level);
+                match (chosen, found) {
+                    (None, _) if level == Some(Level::Record) => self.tally(check).record(site),
+                    // Where the clause decides and the profile does not, every allowed answer is right.
+                    (None, Some(_)) => self.note(check, Assessed::Holds, at, site),
+                    (None, None) => {
+                        let wanted = answers.iter().map(|(name, _)| format!("{gap}: {name}")).collect();
+                        let violation = Violation { wanted, got: seen };
+                        self.note_exchange(check, Assessed::Breaks(violation), at, site, exchange);
+                    }
+                    (Some(chosen), Some(found)) if chosen == found => self.note(check, Assessed::Holds, at, site),
+                    (Some(chosen), _) => {
+                        let wanted = format!("{gap}: {chosen}, as the profile says");
+                        let violation = Violation::new(wanted, format!("{gap}: {seen}"));
+                        self.tally(check).contradicted = true;
+                        self.note_exchange(check, Assessed::Breaks(violation), at, site, exchange);
+                    }
+                }
+            }
+            Kind::Record(label) => {
+                let line = format!("{label}: {}", shown(binding, &observed));
+                self.tally(check).observe(line);
+                self.tally(check).record(site);
+            }
+            Kind::Collection { .. } | Kind::Count { .. } => {}
+        }
+    }
+
+    fn hold_always(&mut self, at: usize, entry: &'a Entry) {
+        for exchange in exchanges(&entry.act) {
+            // The report of what was seen on an open socket repeats its handshake; that was held once.
+            if matches!(&entry.act, Act::Socket { event, .. } if !matches!(event, SocketEvent::Opened(_) | SocketEvent::Refused(_))) {
+                continue;
+            }
+            for expectation in &self.scenario.always {
+                let Some(check) = &expectation.check else { continue };
+                let applies = expectation.filter.as_ref().is_none_or(|filter| {
+                    assess::filter(self.law.binding, filter, exchange)
+                });
+                if exchange.reply.is_err() || !applies || !self.chosen(expectation.when.as_ref()) {
+                    continue;
+                }
+                self.hold_exchange(check, expectation, exchange, at, None);
+            }
+        }
+    }
+
+    fn note_exchange(&mut self, check: &CheckId, result: Assessed, at: usize, site: Option<Site>, exchange: &Exchange) {
+        let broke = matches!(result, Assessed::Breaks(_));
+        self.note(check, result, at, site);
+        if broke {
+            let text = evidence::exchange(exchange);
+            self.tally(check).exchange.get_or_insert(text);
+        }
+    }
+
+    fn note(&mut self, check: &CheckId, result: Assessed, at: usize, site: Option<Site>) {
+        let entry = &self.trace.entries[at];
+        let control = self.controls.get(&entry.group).filter(|_| entry.group != 0).cloned();
+        let result = match (result, control) {
+            (Assessed::Holds, Some(Err(reason))) => Assessed::NoAnswer(reason),
+            // The server answered the good request before and after: that it did not answer this
+            // one is something that it did.
+            (Assessed::NoAnswer(reason), Some(Ok(()))) if site.is_some() => {
+                let got = format!("no answer, while the controls around it were answered: {reason}");
+                Assessed::Breaks(Violation::new("an answer", got))
+            }
+            (result, _) => result,
+        };
+        let tally = self.tally(check);
+        tally.add(result, at, site);
+        if tally.exchange.is_none()
+            && tally.violation_at() == Some(at)
+            && let Some(exchange) = exchanges(&entry.act).last()
+        {
+            tally.exchange = Some(evidence::exchange(exchange));
+        }
+    }
+
+    fn tally(&mut self, check: &CheckId) -> &mut Tally {
+        self.tallies.entry(check.clone()).or_default()
+    }
+
+    fn chosen(&self, when: Option<&When>) -> bool {
+        when.is_none_or(|when| {
+            self.law.binding.choices.get(&when.choice).is_some_and(|answer| when.is.contains(answer))
+        })
+    }
+
+    fn conclude(mut self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let declared: Vec<(CheckId, Check, bool)> = (self.scenario.checks.iter().map(|(id, c)| (id, c, true)))
+            .chain(self.law.always.iter().map(|(id, c)| (id, c, false)))
+            .map(|(id, check, own)| (id.clone(), check.clone(), own))
+            .collect();
+        let none = BTreeMap::new();
+        for (id, check, own) in declared {
+            let tally = self.tallies.shift_remove(&id).unwrap_or_default();
+            if !own && tally.assertions == 0 {
+                continue;
+            }
+            let sites = self.sites.get(&id).unwrap_or(&none);
+            let gated = |when: &Option<When>| !self.chosen(when.as_ref());
+            let open: BTreeSet<Site> =
+                sites.iter().filter(|(_, when)| !gated(when)).map(|(site, _)| *site).collect();
+            let gate = sites.values().flatten().next().filter(|_| open.is_empty()).cloned();
+            let law = tally::Terms {
+                check: &check,
+                open: &open,
+                gate: gate.as_ref(),
+                choice: gate.as_ref().and_then(|g| self.law.binding.choices.get(&g.choice)).map(String::as_str),
+                stop: self.trace.stop.as_ref(),
+                trace: self.trace,
+                deviation: deviation(self.law.catalogue, &check, self.law.binding.flow),
+            };
+            let scenario = if own { self.scenario.name.clone() } else { "always".to_owned() };
+            findings.push(tally.conclude(&law, id, self.law.binding.flow, scenario));
+        }
+        findings
+    }
+}
+
+fn deviation(catalogue: &Catalogue, check: &Check, flow: Flow) -> Option<String> {
+    check.covers.iter().find_map(|id| catalogue.clause(id)?.deviations.get(&flow).cloned())
+}
+
+fn exchanges(act: &Act) -> Box<dyn Iterator<Item = &Exchange> + '_> {
+    match act {
+        Act::Exchange(exchange) | Act::Socket { exchange, .. } => Box::new(std::iter::once(&**exchange)),
+        Act::Race { trials } => Box::new(trials.iter().flat_map(|trial| &trial.exchanges)),
+        Act::Sample { exchanges, .. } => Box::new(exchanges.iter()),
+        Act::Hook { .. } | Act::Wait { .. } => Box::new(std::iter::empty()),
+    }
+}
+
+/// Every place at which a check is asserted, with the decided gap that it waits for.
+fn find_sites(
+    scenario: &Scenario,
+    steps: &[Step],
+    gate: Option<&When>,
+    sites: &mut BTreeMap<CheckId, BTreeMap<Site, Option<When>>>,
+) {
+    for step in steps {
+        let gate = step.when.as_ref().or(gate);
+        let mut sets: Vec<_> = step.expect.into_iter().collect();
+        match &step.action {
+            Action::Boundary(boundary) => {
+                sets.extend(boundary.just_before.into_iter().chain(boundary.exactly_at).chain(boundary.just_after));
+                find_sites(scenario, &boundary.prepare, gate, sites);
+            }
+            Action::Race(race) => find_sites(scenario, &race.prepare, gate, sites),
+            Action::Run { steps, .. } => find_sites(scenario, steps, gate, sites),
+            Action::Sample(sample) => find_sites(scenario, &sample.prepare, gate, sites),
+            Action::Hook(_) | Action::Send(_) | Action::Stream(_) | Action::Wait(_) => {}
+        }
+        for set in sets {
+            for (index, expectation) in scenario.expectations(set).iter().enumerate() {
+                if let Some(check) = &expectation.check {
+                    let when = expectation.when.as_ref().or(gate).cloned();
+                    sites.entry(check.clone()).or_default().insert(Site { set, index }, when);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a check gathers while a trace is read, and the verdict that it comes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assess::Assessed;
+use super::classify::is_class;
+use super::evidence::timeline;
+use crate::model::{
+    CheckId, Evidence, Exchange, ExpectationSet, Finding, Flow, Level, SentAndReceived, Stop, StopKind,
+    Trace, Trial, Verdict, Violation,
+};
+use crate::scenario::{Check, When};
+use crate::target::FlowBinding;
+
+/// One expectation in a scenario.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Site {
+    pub(super) set: ExpectationSet,
+    pub(super) index: usize,
+}
+
+/// What a check has gathered so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) assertions: u32,
+    pub(super) exchange: Option<SentAndReceived>,
+    /// The profile decided a gap otherwise than the server.
+    pub(super) contradicted: bool,
+    reached: BTreeSet<Site>,
+    violation: Option<(usize, Violation)>,
+    blocked: Option<String>,
+    observed: Vec<String>,
+    proved: bool,
+    recorded: bool,
+}
+
+/// What a verdict depends on besides the tally.
+pub(super) struct Terms<'a> {
+    pub(super) check: &'a Check,
+    pub(super) open: &'a BTreeSet<Site>,
+    pub(super) gate: Option<&'a When>,
+    pub(super) choice: Option<&'a str>,
+    pub(super) stop: Option<&'a Stop>,
+    pub(super) deviation: Option<String>,
+    pub(super) trace: &'a Trace,
+}
+
+/// More lines than this say nothing new.
+const MOST_OBSERVED: usize = 40;
+
+impl Tally {
+    pub(super) fn add(&mut self, result: Assessed, at: usize, site: Option<Site>) {
+        self.assertions += 1;
+        self.reached.extend(site);
+        match result {
+            Assessed::Holds => self.proved = true,
+            Assessed::Breaks(violation) => {
+                self.violation.get_or_insert((at, violation));
+            }
+            Assessed::NoAnswer(reason) => {
+                self.blocked.get_or_insert(reason);
+            }
+        }
+    }
+
+    pub(super) fn observe(&mut self, line: String) {
+        if self.observed.len() < MOST_OBSERVED && !self.observed.contains(&line) {
+            self.observed.push(line);
+        }
+    }
+
+    /// Notes that something was written down which the profile does not decide.
+    pub(super) fn record(&mut self, site: Option<Site>) {
+        self.assertions += 1;
+        self.reached.extend(site);
+        self.recorded = true;
+    }
+
+    pub(super) fn violation_at(&self) -> Option<usize> {
+        self.violation.as_ref().map(|(at, _)| *at)
+    }
+
+    pub(super) fn conclude(self, terms: &Terms<'_>, check: CheckId, flow: Flow, scenario: String) -> Finding {
+        let (verdict, reason) = self.verdict(terms);
+        let at = self.violation_at();
+        let step = at.and_then(|at| terms.trace.entries.get(at)).map(|entry| entry.step.clone());
+        let timeline = at.map(|at| timeline(terms.trace, at)).unwrap_or_default();
+        let broken = matches!(verdict, Verdict::Fail | Verdict::Warn) || self.violation.is_some();
+        Finding {
+            check,
+            title: terms.check.title.clone(),
+            flow,
+            scenario,
+            covers: terms.check.covers.clone(),
+            level: terms.check.level,
+            verdict,
+            deviation: terms.deviation.clone().filter(|_| verdict == Verdict::Warn),
+            assertions: self.assertions,
+            evidence: Evidence {
+                step,
+                reason,
+                violation: self.violation.map(|(_, violation)| violation),
+                exchange: self.exchange.filter(|_| broken),
+                observed: self.observed,
+                timeline,
+            },
+        }
+    }
+
+    fn verdict(&self, terms: &Terms<'_>) -> (Verdict, Option<String>) {
+        if self.violation.is_some() {
+            return (self.breach(terms), None);
+        }
+        if let Some(reason) = &self.blocked {
+            return (Verdict::Blocked, Some(reason.clone()));
+        }
+        if let Some(gate) = terms.gate {
+            let wanted = gate.is.join(" or ");
+            let reason = match terms.choice {
+                Some(choice) => format!("the profile says {}: {choice}; this is about {wanted}", gate.choice),
+                None => format!("the profile does not decide {}; this is about {wanted}", gate.choice),
+            };
+            return (Verdict::NotApplicable, Some(reason));
+        }
+        if let Some(reason) = self.missed(terms) {
+            let broke = terms.stop.is_some_and(|stop| stop.kind == StopKind::Harness);
+            return (if broke { Verdict::Error } else { Verdict::Blocked }, Some(reason));
+        }
+        match terms.check.level {
+            // What the documents do not decide is proved only where the profile decided it.
+            Level::Record if self.recorded || self.observed.is_empty() => (Verdict::Info, None),
+            _ if self.recorded && !self.proved => (Verdict::Info, None),
+            _ => (Verdict::Pass, None),
+        }
+    }
+
+    fn breach(&self, terms: &Terms<'_>) -> Verdict {
+        match terms.check.level {
+            Level::Must if terms.deviation.is_some() => Verdict::Warn,
+            Level::Must => Verdict::Fail,
+            Level::Should => Verdict::Warn,
+            Level::May | Level::Record if self.contradicted => Verdict::Fail,
+            Level::May | Level::Record => Verdict::Info,
+        }
+    }
+
+    /// Why the check is not proved although nothing that was seen breaks it.
+    fn missed(&self, terms: &Terms<'_>) -> Option<String> {
+        let all_reached = terms.open.is_subset(&self.reached);
+        match terms.stop {
+            Some(stop) if !all_reached => Some(format!("the scenario ended at {}: {}", stop.step, stop.reason)),
+            None if !all_reached => Some("a step that asserts this never ran".to_owned()),
+            _ if self.assertions == 0 => Some("nothing asserted this".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Counts outcomes in each pair of a race.
+pub(super) fn race(
+    binding: &FlowBinding,
+    trials: &[Trial],
+    outcome: &[String],
+    at_least: Option<u32>,
+    at_most: Option<u32>,
+) -> Assessed {
+    let mut wrong: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut unanswered = 0;
+    for trial in trials {
+        if trial.exchanges.iter().any(|exchange| exchange.reply.is_err()) {
+            unanswered += 1;
+        }
+        let is = |exchange: &&Exchange| outcome.iter().any(|name| is_class(binding, exchange, name));
+        let count = trial.exchanges.iter().filter(is).count();
+        let few = at_least.is_some_and(|least| count < least as usize);
+        if few || at_most.is_some_and(|most| count > most as usize) {
+            *wrong.entry(count).or_default() += 1;
+        }
+    }
+    let answered_wrong = wrong.values().sum::<usize>();
+    if answered_wrong == 0 && unanswered == 0 && !trials.is_empty() {
+        return Assessed::Holds;
+    }
+    if answered_wrong == 0 || (unanswered == trials.len()) {
+        return Assessed::NoAnswer(format!("{unanswered} of {} pairs were not answered", trials.len()));
+    }
+    let bounds = match (at_least, at_most) {
+        (Some(least), Some(most)) if least == most => format!("{least}"),
+        (least, most) => {
+            let (least, most) = (least.unwrap_or_default(), most.map_or("any".to_owned(), |m| m.to_string()));
+            format!("{least} to {most}")
+        }
+    };
+    let got: Vec<String> = wrong.iter().map(|(count, times)| format!("{count} in {times}")).collect();
+    let wanted = format!("{bounds} of each pair {}", outcome.join(" or "));
+    Assessed::Breaks(Violation::new(wanted, format!("{} of {} trials", got.join(", "), trials.len())))
+}
+
+/// Holds all answers of a sample against each other.
+pub(super) fn sample(exchanges: &[Exchange], values: &[Option<String>], distinct: bool, identical: bool) -> Assessed {
+    if let Some(error) = exchanges.iter().find_map(|exchange| exchange.reply.as_ref().err()) {
+        return Assessed::NoAnswer(error.to_string());
+    }
+    if distinct {
+        let found: Vec<&String> = values.iter().flatten().collect();
+        if found.len() < values.len() || found.is_empty() {
+            let missing = values.len() - found.len();
+            return Assessed::NoAnswer(format!("{missing} of {} answers had no value to compare", values.len()));
+        }
+        let different: BTreeSet<&String> = found.iter().copied().collect();
+        if different.len() < found.len() {
+            let got = format!("{} different values among {}", different.len(), found.len());
+            return Assessed::Breaks(Violation::new(format!("{} different values", found.len()), got));
+        }
+    }
+    if identical {
+        let face = |exchange: &Exchange| exchange.reply.as_ref().map(|r| (r.status, r.body.clone())).ok();
+        let first = exchanges.first().and_then(face);
+        if let Some(at) = exchanges.iter().position(|exchange| face(exchange) != first) {
+            let got = format!("answer {} differs from the first", at + 1);
+            return Assessed::Breaks(Violation::new("the same answer each time", got));
+        }
+    }
+    Assessed::Holds
+}

@@ -1,0 +1,14 @@
+//! From a scenario to a trace, and from a trace to findings.
+//!
+//! `Engine::run` never fails: what went wrong on the way is in the trace. `judge` is pure.
+
+mod capture;
+mod judge;
+mod request;
+mod run;
+mod stream;
+mod timed;
+mod together;
+
+pub use judge::{Assessed, Class, Law, Observed, assess, classify, judge, refuses, render_request, render_response, shown};
+pub use run::{Engine, Settings};

@@ -1,0 +1,487 @@
+//! Runs the steps of a scenario and writes down what happened.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::capture::{capture, plain};
+use super::judge::{Assessed, assess, observed};
+use super::request::{RequestError, build};
+use crate::clock::Clock;
+use crate::hook::{HookCall, Hooks};
+use crate::model::{
+    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Millis, Reply, Request, Role, Stop, StopKind, Timing,
+    Trace, WireError,
+};
+use crate::scenario::{Action, Capture, HookStep, JsonTemplate, Kind, Scenario, SendStep, Source, Span, Step, When};
+use crate::source::{Random, Scope, Template};
+use crate::target::{Field, FlowBinding};
+use crate::wire::{Socket, Wires};
+
+/// What the requests of a run have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Header fields of every request.
+    pub headers: Vec<Header>,
+    /// The seed of random choices.
+    pub seed: u64,
+}
+
+/// Runs scenarios against one flow of one server.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    /// The flow as this server spells it.
+    pub binding: &'a FlowBinding,
+    /// The wires.
+    pub wires: Arc<Wires>,
+    /// Physical and administrative acts.
+    pub hooks: &'a Hooks,
+    /// The server's clock.
+    pub clock: &'a Clock,
+    /// What all requests have in common.
+    pub settings: &'a Settings,
+}
+
+impl Engine<'_> {
+    /// Runs a scenario. Never fails: a refused connection is data in the trace.
+    pub async fn run(&self, scenario: &Scenario) -> Trace {
+        let mut runner = Runner::new(self, scenario);
+        runner.server_now = self.clock.now().await;
+        if let Err(stop) = runner.steps(&scenario.steps).await {
+            runner.trace.stop = Some(stop);
+        }
+        for (_, mut open) in std::mem::take(&mut runner.sockets) {
+            open.socket.close(1000).await;
+        }
+        runner.trace
+    }
+}
+
+/// More answers than this that miss their deadline, and the target counts as not answering.
+const MOST_DEADLINES: u32 = 3;
+
+pub(super) type Stopped = Result<(), Stop>;
+
+/// When something was done, on the server's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) asked: Millis,
+    pub(super) acknowledged: Millis,
+}
+
+/// An open WebSocket with the exchange that opened it.
+pub(super) struct OpenSocket {
+    pub(super) socket: Socket,
+    pub(super) handshake: Exchange,
+}
+
+pub(super) struct Runner<'a> {
+    pub(super) engine: &'a Engine<'a>,
+    pub(super) scenario: &'a Scenario,
+    pub(super) trace: Trace,
+    pub(super) bindings: Bindings,
+    pub(super) marks: BTreeMap<String, Mark>,
+    pub(super) sockets: BTreeMap<String, OpenSocket>,
+    /// Handshakes that were refused, by the connection's name.
+    pub(super) refused: BTreeMap<String, Exchange>,
+    pub(super) server_now: Option<Millis>,
+    /// How far the clock was moved, for a clock that cannot be read.
+    elapsed: Millis,
+    pub(super) group: u32,
+    groups: u32,
+    deadlines: u32,
+    random: RefCell<Random>,
+    /// Why a name has no value, for the step that asks for it.
+    unbound: BTreeMap<String, String>,
+    /// The part of the label that tells the items of a repeated step apart.
+    item: String,
+}
+
+impl<'a> Runner<'a> {
+    fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
+        let mut bindings = Bindings::new();
+        let mut secrets = BTreeSet::new();
+        for (role, identity) in &engine.binding.identities {
+            for (field, value) in &identity.fields {
+                let name = format!("identity.{role}.{field}");
+                if identity.secret.contains(field) {
+                    secrets.insert(name.clone());
+                }
+                bindings.insert(name, value.clone());
+            }
+        }
+        for (name, duration) in &engine.binding.lifetimes {
+            bindings.insert(format!("lifetime.{name}"), duration.as_secs().to_string());
+        }
+        let host = engine.binding.base_url.split("://").last().unwrap_or_default();
+        bindings.insert("host".to_owned(), host.to_owned());
+        bindings.insert("flow".to_owned(), engine.binding.flow.name().to_owned());
+        bindings.insert("environment".to_owned(), String::new());
+        let part = format!("{}@{}", scenario.name, scenario.flow);
+        Self {
+            engine,
+            scenario,
+            trace: Trace {
+                scenario: scenario.name.clone(),
+                flow: scenario.flow,
+                entries: Vec::new(),
+                stop: None,
+                secrets,
+            },
+            bindings,
+            marks: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            server_now: None,
+            elapsed: 0,
+            group: 0,
+            groups: 0,
+            deadlines: 0,
+            random: RefCell::new(Random::derive(engine.settings.seed, &part)),
+            unbound: BTreeMap::new(),
+            item: String::new(),
+        }
+    }
+
+    pub(super) fn steps<'s>(&'s mut self, steps: &'s [Step]) -> Pin<Box<dyn Future<Output = Stopped> + 's>> {
+        Box::pin(async move {
+            for step in steps {
+                self.step(step).await?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn step(&mut self, step: &Step) -> Stopped {
+        if !self.chosen(step.when.as_ref()) {
+            return Ok(());
+        }
+        let outer_group = self.group;
+        if !step.controls.is_empty() {
+            self.groups += 1;
+            self.group = self.groups;
+        }
+        self.controls(step, Role::Before).await?;
+        let result = self.items(step).await;
+        if result.is_ok() {
+            self.controls(step, Role::After).await?;
+        }
+        self.group = outer_group;
+        result
+    }
+
+    async fn items(&mut self, step: &Step) -> Stopped {
+        if step.each.is_empty() {
+            return self.once(step).await;
+        }
+        let outer_item = self.item.clone();
+        for (index, item) in step.each.iter().enumerate() {
+            self.bind_item(item, step)?;
+            self.item = format!("{outer_item} item {}{}", index + 1, item_name(item));
+            let result = self.once(step).await;
+            self.bindings.retain(|name, _| name != "each" && !name.starts_with("each."));
+            result?;
+        }
+        self.item = outer_item;
+        Ok(())
+    }
+
+    fn bind_item(&mut self, item: &Value, step: &Step) -> Stopped {
+        let template = JsonTemplate::parse(item).unwrap_or(JsonTemplate::Plain(Value::Null));
+        let filled = template.fill(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
+        if let Value::Object(members) = &filled {
+            for (key, value) in members {
+                self.bindings.insert(format!("each.{key}"), plain(value).unwrap_or_default());
+            }
+        }
+        self.bindings.insert("each".to_owned(), plain(&filled).unwrap_or_default());
+        Ok(())
+    }
+
+    async fn controls(&mut self, step: &Step, role: fn(String) -> Role) -> Stopped {
+        let scenario = self.scenario;
+        for name in &step.controls {
+            let Some(control) = scenario.controls.get(name) else { continue };
+            let known_before = self.known();
+            let act = self.send(&control.send, &step.label).await?;
+            let entry = self.entry(&step.label, role(name.clone()), Some(control.expect), known_before, act);
+            self.trace.entries.push(entry);
+        }
+        Ok(())
+    }
+
+    async fn once(&mut self, step: &Step) -> Stopped {
+        let asked = self.moment().await;
+        match &step.action {
+            Action::Boundary(boundary) => self.boundary(step, boundary).await?,
+            Action::Hook(hook) => self.hook(step, hook).await?,
+            Action::Race(race) => self.race(step, race).await?,
+            Action::Run { with, steps, exports } => self.procedure(step, with, steps, exports).await?,
+            Action::Sample(sample) => self.sample(step, sample).await?,
+            Action::Send(send) => {
+                let known_before = self.known();
+                let act = self.send(send, &step.label).await?;
+                self.finish(step, act, known_before, Some(&send.operation))?;
+            }
+            Action::Stream(stream) => self.stream(step, stream).await?,
+            Action::Wait(span) => {
+                let duration = self.span(span);
+                self.wait(duration, &step.label).await?;
+                let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                let known = self.known();
+                let entry = self.entry(&step.label, Role::Step, None, known, Act::Wait { milliseconds });
+                self.trace.entries.push(entry);
+            }
+        }
+        if let Some(mark) = &step.mark {
+            let acknowledged = self.moment().await;
+            let asked = asked.or(acknowledged).unwrap_or_default();
+            let acknowledged = acknowledged.unwrap_or(asked);
+            self.marks.insert(mark.clone(), Mark { asked, acknowledged });
+        }
+        Ok(())
+    }
+
+    /// The server's clock: a virtual one moves only when told, so it is read only then.
+    pub(super) async fn moment(&mut self) -> Option<Millis> {
+        if self.engine.clock.mode() != "virtual" {
+            self.server_now = self.engine.clock.now().await;
+        }
+        self.server_now.or(Some(self.elapsed))
+    }
+
+    pub(super) async fn wait(&mut self, duration: Duration, label: &str) -> Stopped {
+        let missing = |reason: String| stop(label, StopKind::Missing, reason);
+        self.engine.clock.can_wait(duration).map_err(|error| missing(error.to_string()))?;
+        self.engine.clock.advance(duration).await.map_err(|error| missing(error.to_string()))?;
+        self.server_now = self.engine.clock.now().await;
+        self.elapsed += Millis::try_from(duration.as_millis()).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Makes and sends the request of a step.
+    pub(super) async fn send(&mut self, send: &SendStep, label: &str) -> Result<Act, Stop> {
+        let (request, environment) = self.request(send, label)?;
+        let (reply, timing) = self.engine.wires.send(&request).await;
+        let exchange = self.exchange(send, environment, request, reply, timing);
+        if let Err(error) = &exchange.reply {
+            self.give_up(error, label)?;
+        }
+        Ok(Act::Exchange(Box::new(exchange)))
+    }
+
+    pub(super) fn request(&self, send: &SendStep, label: &str) -> Result<(Request, Option<String>), Stop> {
+        let settings = self.engine.settings;
+        build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| match &error {
+            RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
+            RequestError::Render(render) => self.explain(label, &render.to_string()),
+        })
+    }
+
+    pub(super) fn exchange(
+        &self,
+        send: &SendStep,
+        environment: Option<String>,
+        request: Request,
+        reply: Reply,
+        timing: Timing,
+    ) -> Exchange {
+        let operation = send.operation.clone();
+        Exchange { operation, environment, request, reply, timing, server_now: self.server_now }
+    }
+
+    /// Ends the scenario when the target is not there, instead of waiting for it again and again.
+    pub(super) fn give_up(&mut self, error: &WireError, label: &str) -> Stopped {
+        match error {
+            WireError::Connect(_) => Err(stop(label, StopKind::Unreachable, error.to_string())),
+            WireError::Deadline(_) => {
+                self.deadlines += 1;
+                if self.deadlines < MOST_DEADLINES {
+                    return Ok(());
+                }
+                Err(stop(label, StopKind::Unreachable, format!("{error}, {MOST_DEADLINES} times")))
+            }
+            WireError::Closed(_) | WireError::Nonsense(_) | WireError::Unsendable(_) => Ok(()),
+        }
+    }
+
+    /// Keeps what the step captures, writes the entry, and ends the scenario when a prerequisite
+    /// does not hold.
+    pub(super) fn finish(
+        &mut self,
+        step: &Step,
+        act: Act,
+        known_before: BTreeSet<String>,
+        operation: Option<&str>,
+    ) -> Stopped {
+        self.keep(&step.capture, &act, operation);
+        let entry = self.entry(&step.label, Role::Step, step.expect, known_before, act);
+        self.trace.entries.push(entry);
+        match step.expect {
+            Some(set) => self.prerequisites(set, &step.label),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn keep(&mut self, captures: &[Capture], act: &Act, operation: Option<&str>) {
+        for one in captures {
+            let field = self.field(&one.source, operation);
+            match capture(&one.source, act, field, &self.scope()) {
+                Ok(value) => {
+                    self.bindings.insert(one.name.clone(), value);
+                    if one.secret {
+                        self.trace.secrets.insert(one.name.clone());
+                    }
+                }
+                Err(reason) => {
+                    self.bindings.remove(&one.name);
+                    self.unbound.insert(one.name.clone(), reason);
+                }
+            }
+        }
+    }
+
+    pub(super) fn field(&self, source: &Source, operation: Option<&str>) -> Option<&'a Field> {
+        let Source::Field(name) = source else { return None };
+        self.engine.binding.operations.get(operation?)?.answer.get(name)
+    }
+
+    pub(super) fn entry(
+        &self,
+        label: &str,
+        role: Role,
+        expectations: Option<ExpectationSet>,
+        known_before: BTreeSet<String>,
+        act: Act,
+    ) -> Entry {
+        let step = format!("{label}{}", self.item);
+        Entry { step, group: self.group, role, expectations, bindings: self.bindings.clone(), known_before, act }
+    }
+
+    /// Ends the scenario when an expectation without a check does not hold on the entry written last.
+    pub(super) fn prerequisites(&self, set: ExpectationSet, label: &str) -> Stopped {
+        let Some(entry) = self.trace.entries.last() else { return Ok(()) };
+        let (Act::Exchange(exchange) | Act::Socket { exchange, .. }) = &entry.act else { return Ok(()) };
+        for expectation in self.scenario.expectations(set) {
+            let Kind::Answer(assertion) = &expectation.kind else { continue };
+            if expectation.check.is_some() || !self.chosen(expectation.when.as_ref()) {
+                continue;
+            }
+            let observed = observed(&self.trace, entry, exchange);
+            match assess(self.engine.binding, assertion, &observed) {
+                Assessed::Holds => {}
+                Assessed::Breaks(violation) => {
+                    let wanted = violation.wanted.join(" or ");
+                    let reason = format!("a step that the rest builds on wanted {wanted} and got {}", violation.got);
+                    return Err(stop(label, StopKind::Prerequisite, reason));
+                }
+                Assessed::NoAnswer(reason) => return Err(stop(label, StopKind::Unreachable, reason)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn hook(&mut self, step: &Step, hook: &HookStep) -> Stopped {
+        let mut with = BTreeMap::new();
+        for (name, template) in &hook.with {
+            let value = template.text(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
+            with.insert(name.clone(), value);
+        }
+        with.insert("flow".to_owned(), self.engine.binding.flow.name().to_owned());
+        if let Some(role) = with.get("identity") {
+            let username = self.bindings.get(&format!("identity.{role}.username")).cloned();
+            let username = username.ok_or_else(|| {
+                let reason = format!("the profile has no identity `{role}` with a username");
+                stop(&step.label, StopKind::Missing, reason)
+            })?;
+            with.insert("username".to_owned(), username);
+        }
+        let call = HookCall { name: hook.name.clone(), say: hook.say.clone(), with };
+        let result = self.engine.hooks.fire(&call).await;
+        self.server_now = self.engine.clock.now().await;
+        let failure = result.as_ref().err().map(ToString::to_string);
+        let result = result.map(|done| done.server_now.or(self.server_now)).map_err(|error| error.to_string());
+        let known_before = self.known();
+        self.finish(step, Act::Hook { hook: hook.name.clone(), result }, known_before, None)?;
+        match failure {
+            Some(reason) => Err(stop(&step.label, StopKind::Missing, reason)),
+            None => Ok(()),
+        }
+    }
+
+    async fn procedure(
+        &mut self,
+        step: &Step,
+        with: &[(String, Template)],
+        steps: &[Step],
+        exports: &[(String, String)],
+    ) -> Stopped {
+        let mut inner = self.bindings.clone();
+        for (name, template) in with {
+            let value = template.text(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
+            inner.insert(name.clone(), value);
+        }
+        let mut outer = std::mem::replace(&mut self.bindings, inner);
+        let result = self.steps(steps).await;
+        for (name, exported) in exports {
+            if self.trace.secrets.contains(name) {
+                self.trace.secrets.insert(exported.clone());
+            }
+            match self.bindings.get(name) {
+                Some(value) => drop(outer.insert(exported.clone(), value.clone())),
+                None => {
+                    let reason = self.unbound.get(name).cloned().unwrap_or_default();
+                    self.unbound.insert(exported.clone(), reason);
+                }
+            }
+        }
+        self.bindings = outer;
+        result
+    }
+
+    pub(super) fn chosen(&self, when: Option<&When>) -> bool {
+        when.is_none_or(|when| {
+            self.engine.binding.choices.get(&when.choice).is_some_and(|answer| when.is.contains(answer))
+        })
+    }
+
+    /// How long a span is for this server.
+    pub(super) fn span(&self, span: &Span) -> Duration {
+        match span {
+            Span::Fixed(duration) => *duration,
+            Span::Lifetime(name) => self.engine.binding.lifetimes.get(name).copied().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope { bindings: &self.bindings, random: Some(&self.random) }
+    }
+
+    pub(super) fn known(&self) -> BTreeSet<String> {
+        self.trace.secrets.iter().filter(|name| self.bindings.contains_key(*name)).cloned().collect()
+    }
+
+    pub(super) fn stopped(&self, step: &Step, reason: &str) -> Stop {
+        self.explain(&step.label, reason)
+    }
+
+    /// A stop because a name has no value, with the reason why it has none.
+    fn explain(&self, label: &str, reason: &str) -> Stop {
+        let why = self.unbound.iter().find(|(name, _)| reason.contains(&format!("${{{name}}}")));
+        let reason = why.map_or_else(|| reason.to_owned(), |(_, why)| format!("{reason}: {why}"));
+        stop(label, StopKind::Prerequisite, reason)
+    }
+}
+
+pub(super) fn stop(label: &str, kind: StopKind, reason: String) -> Stop {
+    Stop { step: label.to_owned(), kind, reason }
+}
+
+fn item_name(item: &Value) -> String {
+    let name = item.get("id").and_then(Value::as_str).or_else(|| item.as_str());
+    name.filter(|name| name.len() <= 40).map(|name| format!(" ({name})")).unwrap_or_default()
+}

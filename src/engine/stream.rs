@@ -1,0 +1,102 @@
+//! Steps on WebSockets.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::run::{OpenSocket, Runner, Stopped, stop};
+use crate::model::{Act, Exchange, SocketEvent, Stop, StopKind};
+use crate::scenario::{Step, StreamAct, StreamMessage, StreamStep};
+use crate::wire::{Message, Opening};
+
+/// How long a pong may take.
+const PONG: Duration = Duration::from_secs(2);
+
+impl Runner<'_> {
+    pub(super) async fn stream(&mut self, step: &Step, stream: &StreamStep) -> Stopped {
+        let known_before = self.known();
+        let (exchange, event) = match &stream.act {
+            StreamAct::Open(send) => {
+                let (request, environment) = self.request(send, &step.label)?;
+                let started = self.moment().await;
+                let opening = self.engine.wires.open(&request).await;
+                let (reply, event, socket) = match opening {
+                    Opening::Opened(response, socket) => {
+                        (Ok(response.clone()), SocketEvent::Opened(response), Some(socket))
+                    }
+                    Opening::Refused(response) => (Ok(response.clone()), SocketEvent::Refused(response), None),
+                    Opening::Failed(error) => {
+                        self.give_up(&error, &step.label)?;
+                        (Err(error.clone()), SocketEvent::Failed(error), None)
+                    }
+                };
+                let mut exchange = self.exchange(send, environment, request, reply, crate::model::Timing::default());
+                exchange.server_now = started;
+                if let Some(socket) = socket {
+                    let open = OpenSocket { socket, handshake: exchange.clone() };
+                    self.sockets.insert(stream.connection.clone(), open);
+                } else {
+                    self.sockets.remove(&stream.connection);
+                    self.refused.insert(stream.connection.clone(), exchange.clone());
+                }
+                (exchange, event)
+            }
+            act => self.on_open(step, &stream.connection, act).await?,
+        };
+        let operation = exchange.operation.clone();
+        let connection = stream.connection.clone();
+        let act = Act::Socket { connection, exchange: Box::new(exchange), event };
+        self.finish_stream(step, act, known_before, &operation)
+    }
+
+    fn finish_stream(&mut self, step: &Step, act: Act, known: BTreeSet<String>, operation: &str) -> Stopped {
+        self.finish(step, act, known, Some(operation))
+    }
+
+    async fn on_open(
+        &mut self,
+        step: &Step,
+        connection: &str,
+        act: &StreamAct,
+    ) -> Result<(Exchange, SocketEvent), Stop> {
+        let message = match act {
+            StreamAct::Transmit(message) => Some(self.message(step, message)?),
+            _ => None,
+        };
+        let Some(open) = self.sockets.get_mut(connection) else {
+            let ended = SocketEvent::Closed { code: None, reason: "the handshake was refused".to_owned() };
+            let reason = format!("the connection `{connection}` was never opened");
+            let exchange = self.refused.get(connection).cloned();
+            return exchange.map(|exchange| (exchange, ended)).ok_or_else(|| stop(&step.label, StopKind::Prerequisite, reason));
+        };
+        let event = match act {
+            StreamAct::Close(code) => open.socket.close(*code).await,
+            StreamAct::Ping(payload) => open.socket.ping(payload, PONG).await,
+            StreamAct::Receive(within) => open.socket.receive(*within).await,
+            StreamAct::Open(_) | StreamAct::Transmit(_) => match message {
+                // That a frame can no longer be sent shows on the next receive.
+                Some(message) => match open.socket.transmit(message).await {
+                    Ok(()) => SocketEvent::Transmitted,
+                    Err(error) => SocketEvent::Failed(error),
+                },
+                None => SocketEvent::Silent,
+            },
+        };
+        let mut exchange = open.handshake.clone();
+        exchange.server_now = self.server_now;
+        Ok((exchange, event))
+    }
+
+    fn message(&self, step: &Step, message: &StreamMessage) -> Result<Message, Stop> {
+        let scope = self.scope();
+        let failed = |error: crate::source::RenderError| self.stopped(step, &error.to_string());
+        Ok(match message {
+            StreamMessage::Binary(bytes) => Message::Binary(bytes.clone()),
+            StreamMessage::Fragments(parts) => {
+                let parts: Result<Vec<String>, _> = parts.iter().map(|part| part.text(&scope)).collect();
+                Message::Fragments(parts.map_err(failed)?)
+            }
+            StreamMessage::Json(json) => Message::Text(json.fill(&scope).map_err(failed)?.to_string()),
+            StreamMessage::Text(template) => Message::Text(template.text(&scope).map_err(failed)?),
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Requests that arrive together, and requests that come many times.
+
+use futures_util::stream::{StreamExt, iter};
+
+use super::capture::capture;
+use super::run::{Runner, Stopped};
+use crate::model::{Act, Exchange, Role, Trial, WireError};
+use crate::scenario::{Kind, Race, Sample, Step};
+
+impl Runner<'_> {
+    pub(super) async fn race(&mut self, step: &Step, race: &Race) -> Stopped {
+        let known_before = self.known();
+        let mut trials = Vec::new();
+        for _ in 0..race.repeats {
+            self.steps(&race.prepare).await?;
+            let (first, first_environment) = self.request(&race.requests[0], &step.label)?;
+            let (second, second_environment) = self.request(&race.requests[1], &step.label)?;
+            let [(reply, timing), (other_reply, other_timing)] =
+                self.engine.wires.send_together([&first, &second]).await;
+            for error in [&reply, &other_reply].into_iter().filter_map(|reply| reply.as_ref().err()) {
+                self.give_up(&error.clone(), &step.label)?;
+            }
+            let exchanges = vec![
+                self.exchange(&race.requests[0], first_environment, first, reply, timing),
+                self.exchange(&race.requests[1], second_environment, second, other_reply, other_timing),
+            ];
+            trials.push(Trial { exchanges });
+        }
+        let entry = self.entry(&step.label, Role::Step, step.expect, known_before, Act::Race { trials });
+        self.trace.entries.push(entry);
+        Ok(())
+    }
+
+    pub(super) async fn sample(&mut self, step: &Step, sample: &Sample) -> Stopped {
+        let known_before = self.known();
+        let mut exchanges: Vec<Exchange> = Vec::new();
+        if sample.concurrency <= 1 {
+            for _ in 0..sample.count {
+                self.steps(&sample.prepare).await?;
+                if let Act::Exchange(exchange) = self.send(&sample.send, &step.label).await? {
+                    exchanges.push(*exchange);
+                }
+            }
+        } else {
+            exchanges = self.at_once(step, sample).await?;
+        }
+        let values: Vec<Option<String>> = exchanges.iter().map(|exchange| self.collected(sample, exchange)).collect();
+        self.watch(&values);
+        let entry = self.entry(&step.label, Role::Step, step.expect, known_before, Act::Sample { exchanges, values });
+        self.trace.entries.push(entry);
+        self.sample_prerequisites(step)
+    }
+
+    async fn at_once(&mut self, step: &Step, sample: &Sample) -> Result<Vec<Exchange>, crate::model::Stop> {
+        let mut requests = Vec::new();
+        for _ in 0..sample.count {
+            requests.push(self.request(&sample.send, &step.label)?);
+        }
+        let wires = &self.engine.wires;
+        let sent = iter(requests).map(|(request, environment)| async move {
+            let (reply, timing) = wires.send(&request).await;
+            (request, environment, reply, timing)
+        });
+        let answered: Vec<_> = sent.buffered(sample.concurrency as usize).collect().await;
+        let mut exchanges = Vec::new();
+        for (request, environment, reply, timing) in answered {
+            if let Err(error @ WireError::Connect(_)) = &reply {
+                self.give_up(error, &step.label)?;
+            }
+            exchanges.push(self.exchange(&sample.send, environment, request, reply, timing));
+        }
+        Ok(exchanges)
+    }
+
+    fn collected(&self, sample: &Sample, exchange: &Exchange) -> Option<String> {
+        let collect = sample.collect.as_ref()?;
+        let field = self.field(&collect.source, Some(&exchange.operation));
+        let act = Act::Exchange(Box::new(exchange.clone()));
+        capture(&collect.source, &act, field, &self.scope()).ok()
+    }
+
+    /// Collected values are secrets of the run: reports must not show them.
+    fn watch(&mut self, values: &[Option<String>]) {
+        for (index, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                let name = format!("sample.{}", index + 1);
+                self.bindings.insert(name.clone(), value.clone());
+                self.trace.secrets.insert(name);
+            }
+        }
+        if let Some(value) = values.iter().flatten().last() {
+            self.bindings.insert("sample".to_owned(), value.clone());
+        }
+    }
+
+    fn sample_prerequisites(&self, step: &Step) -> Stopped {
+        let Some(set) = step.expect else { return Ok(()) };
+        let wanted = |kind: &Kind| matches!(kind, Kind::Answer(_));
+        let unnamed = self.scenario.expectations(set).iter().any(|e| e.check.is_none() && wanted(&e.kind));
+        if unnamed { self.prerequisites(set, &step.label) } else { Ok(()) }
+    }
+}

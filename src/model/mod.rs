@@ -1,0 +1,25 @@
+//! The words that every layer speaks: what was sent and answered, what was concluded from it.
+//!
+//! Pure data. No input or output happens here, no clock is read and nothing is parsed but ids.
+
+mod bytes;
+mod evidence;
+mod exchange;
+mod finding;
+mod id;
+mod moment;
+mod report;
+mod secret;
+mod trace;
+
+pub use bytes::Bytes;
+pub use evidence::{Evidence, SentAndReceived, Violation};
+pub use exchange::{Exchange, Header, Reply, Request, Response, Timing, WireError, WireKind};
+pub use finding::{Finding, Level, Verdict};
+pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
+pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
+pub use report::{ClauseState, Counts, Report, RunVerdict};
+pub use secret::{Secret, SecretBook};
+pub use trace::{
+    Act, Bindings, Entry, ExpectationSet, Role, SocketEvent, Stop, StopKind, Trace, Trial,
+};

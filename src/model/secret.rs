@@ -1,0 +1,104 @@
+//! Values that must not be printed, and the book that knows their symbolic names.
+
+use std::fmt;
+
+/// A secret. Its `Debug` form hides it; only the wires take it out.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Every secret of a run with the name that stands for it in reports: `${token}`.
+///
+/// Redaction is by value, wherever the value turns up: bodies, headers, addresses, commands.
+#[derive(Clone, Debug, Default)]
+pub struct SecretBook {
+    entries: Vec<(Secret, String)>,
+}
+
+impl SecretBook {
+    /// Shorter values are words, not secrets: they would blank out half of a report.
+    const SHORTEST: usize = 6;
+
+    /// Notes a secret and the name that replaces it.
+    pub fn note(&mut self, value: &str, name: &str) {
+        if value.len() < Self::SHORTEST || self.entries.iter().any(|(known, _)| known.0 == value) {
+            return;
+        }
+        self.entries.push((Secret::new(value), format!("${{{name}}}")));
+        // Longest first, so that a secret inside another one does not leave the rest of it behind.
+        self.entries.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.0.len()));
+    }
+
+    /// The text with every known secret replaced by its name, percent-encoded forms included.
+    pub fn redact(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for (secret, name) in &self.entries {
+            if out.contains(&secret.0) {
+                out = out.replace(&secret.0, name);
+            }
+            let encoded: String =
+                form_urlencoded::byte_serialize(secret.0.as_bytes()).collect();
+            if encoded != secret.0 && out.contains(&encoded) {
+                out = out.replace(&encoded, name);
+            }
+        }
+        out
+    }
+
+    /// The name of the first known secret that occurs in the text.
+    pub fn find(&self, text: &str) -> Option<&str> {
+        self.entries.iter().find(|(secret, _)| text.contains(&secret.0)).map(|(_, name)| &**name)
+    }
+
+    /// Takes over all entries of another book.
+    pub fn absorb(&mut self, other: &Self) {
+        for (secret, name) in &other.entries {
+            self.note(secret.expose(), name.trim_start_matches("${").trim_end_matches('}'));
+        }
+    }
+
+    /// Every secret with its name, longest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&Secret, &str)> {
+        self.entries.iter().map(|(secret, name)| (secret, &**name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_replaced_wherever_its_value_turns_up() {
+        let mut book = SecretBook::default();
+        book.note("s3cret+value", "password");
+        book.note("s3cret+value-and-more", "token");
+        assert_eq!(
+            book.redact("a=s3cret%2Bvalue&t=s3cret+value-and-more"),
+            "a=${password}&t=${token}"
+        );
+        assert_eq!(book.find("nothing here"), None);
+        assert_eq!(book.find("has s3cret+value in it"), Some("${password}"));
+    }
+
+    #[test]
+    fn a_secret_does_not_show_in_debug_output() {
+        assert_eq!(format!("{:?}", Secret::new("hunter22")), "[redacted]");
+    }
+}

@@ -1,0 +1,182 @@
+//! What happened while a scenario ran, in order: enough to judge it again without a server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bytes, Exchange, Flow, Millis, Response, WireError};
+
+/// The values that templates can name at some moment: `token`, `identity.first.username`.
+pub type Bindings = BTreeMap<String, String>;
+
+/// The place of a list of expectations in its scenario.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct ExpectationSet(pub usize);
+
+/// Everything that happened in one run of one scenario against one flow.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Trace {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The flow it ran for.
+    pub flow: Flow,
+    /// What happened, in order.
+    pub entries: Vec<Entry>,
+    /// Why the scenario ended before its last step, if it did.
+    pub stop: Option<Stop>,
+    /// The names among the bindings whose values are secrets.
+    pub secrets: BTreeSet<String>,
+}
+
+/// The end of a scenario before its last step.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Stop {
+    /// The step at which it ended.
+    pub step: String,
+    /// What kind of end it was.
+    pub kind: StopKind,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// Whose fault a stop is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopKind {
+    /// A hook, a person, an identity or the clock was missing or failed.
+    Missing,
+    /// An answer that the following steps build on was not as it must be.
+    Prerequisite,
+    /// No answer came.
+    Unreachable,
+    /// The harness itself failed.
+    Harness,
+}
+
+/// Whether an entry is a step of its own or a positive control around one.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A step.
+    Step,
+    /// The named control, before the steps of its group.
+    Before(String),
+    /// The named control, after the steps of its group.
+    After(String),
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Entry {
+    /// The step, as a person finds it in the file: `steps[3]` or its own id.
+    pub step: String,
+    /// Entries of one group stand between the same controls.
+    pub group: u32,
+    /// Step or control.
+    pub role: Role,
+    /// What it is held against.
+    pub expectations: Option<ExpectationSet>,
+    /// The values that the expectations can name: those known before, and those captured here.
+    pub bindings: Bindings,
+    /// The names that were bound before this entry: what an answer may not show again.
+    pub known_before: BTreeSet<String>,
+    /// What was done and what came of it.
+    pub act: Act,
+}
+
+/// What was done and what came of it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// A request with its answer.
+    Exchange(Box<Exchange>),
+    /// A physical or administrative act.
+    Hook {
+        /// The hook's name: `press`.
+        hook: String,
+        /// When the server's clock said it was done, or why it was not.
+        result: Result<Option<Millis>, String>,
+    },
+    /// Pairs of requests let go at the same moment.
+    Race {
+        /// One entry for each repeat.
+        trials: Vec<Trial>,
+    },
+    /// The same request many times.
+    Sample {
+        /// All exchanges, in the order in which they were begun.
+        exchanges: Vec<Exchange>,
+        /// What was collected from each answer, where it was found.
+        values: Vec<Option<String>>,
+    },
+    /// Something seen on a WebSocket.
+    Socket {
+        /// The name of the connection.
+        connection: String,
+        /// The handshake's exchange, or a picture of it, for the report.
+        exchange: Box<Exchange>,
+        /// What was seen.
+        event: SocketEvent,
+    },
+    /// The clock was moved, or time was let pass.
+    Wait {
+        /// By how much.
+        milliseconds: u64,
+    },
+}
+
+/// One repeat of a race.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Trial {
+    /// The exchanges, in the order in which the requests were written down.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// What was seen on a WebSocket (RFC 6455).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocketEvent {
+    /// The connection ended.
+    Closed {
+        /// The status code of the close frame; `None` when the connection ended without one.
+        code: Option<u16>,
+        /// The reason in the close frame.
+        reason: String,
+    },
+    /// Nothing could be seen: the wire failed.
+    Failed(WireError),
+    /// A text or binary message.
+    Message {
+        /// Whether it was a text message.
+        text: bool,
+        /// Its payload.
+        payload: Bytes,
+    },
+    /// The handshake succeeded.
+    Opened(Response),
+    /// A pong frame.
+    Pong(Bytes),
+    /// The handshake was answered, but not with 101.
+    Refused(Response),
+    /// Nothing came in the time that was given.
+    Silent,
+    /// A frame went out.
+    Transmitted,
+}
+
+impl SocketEvent {
+    /// The event's name in expectations.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Closed { .. } => "closed",
+            Self::Failed(_) => "failed",
+            Self::Message { .. } => "message",
+            Self::Opened(_) => "opened",
+            Self::Pong(_) => "pong",
+            Self::Refused(_) => "refused",
+            Self::Silent => "silent",
+            Self::Transmitted => "transmitted",
+        }
+    }
+}

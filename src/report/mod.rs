@@ -1,0 +1,12 @@
+//! A run as people and other programs read it. Knows events and the model, and nothing of how a
+//! run is done.
+
+mod json;
+mod junit;
+mod paint;
+mod terminal;
+
+pub use json::{SCHEMA_VERSION, write_json};
+pub use junit::write_junit;
+pub use paint::Paint;
+pub use terminal::{Detail, Terminal};

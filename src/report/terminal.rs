@@ -1,0 +1,199 @@
+//! A run as it is read at a terminal, or from a pipe.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::paint::Paint;
+use crate::event::{Event, Observer};
+use crate::model::{ClauseState, Finding, Flow, Report, Verdict};
+
+/// How much is said of what went right.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Detail {
+    /// A line for each flow; then what did not pass.
+    Flow,
+    /// A line for each check, as it comes.
+    Check,
+    /// A line for each check, with what was observed.
+    Observed,
+}
+
+/// Writes a run as text.
+#[derive(Debug)]
+pub struct Terminal<W> {
+    out: W,
+    paint: Paint,
+    detail: Detail,
+}
+
+impl<W: Write> Terminal<W> {
+    /// A report to a writer.
+    pub const fn new(out: W, paint: Paint, detail: Detail) -> Self {
+        Self { out, paint, detail }
+    }
+
+    fn check_line(&mut self, finding: &Finding) -> io::Result<()> {
+        let sign = self.paint.verdict(finding.verdict, Paint::sign(finding.verdict));
+        let clauses = finding.covers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let word = self.paint.verdict(finding.verdict, &format!("{:7}", finding.verdict.word()));
+        writeln!(self.out, "  {sign} {word} {:22} {}  {}", finding.check, finding.title, self.paint.dim(&clauses))?;
+        if self.detail == Detail::Observed {
+            for line in &finding.evidence.observed {
+                writeln!(self.out, "            observed {}", printable(line))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flow_lines(&mut self, report: &Report) -> io::Result<()> {
+        let mut flows: BTreeMap<Flow, Vec<&Finding>> = BTreeMap::new();
+        for finding in &report.findings {
+            flows.entry(finding.flow).or_default().push(finding);
+        }
+        for (flow, findings) in flows {
+            let of = |wanted: Verdict| findings.iter().filter(|f| f.verdict == wanted).count();
+            let worst = findings.iter().map(|f| f.verdict).max().unwrap_or(Verdict::Pass);
+            let sign = match worst {
+                Verdict::Info | Verdict::NotApplicable => Verdict::Pass,
+                other => other,
+            };
+            let counts: Vec<String> = Verdict::ALL
+                .into_iter()
+                .filter(|verdict| of(*verdict) > 0)
+                .map(|verdict| self.paint.verdict(verdict, &format!("{} {verdict}", of(verdict))))
+                .collect();
+            let sign = self.paint.verdict(sign, Paint::sign(sign));
+            writeln!(self.out, "  {sign} {flow:18} {}", counts.join(" · "))?;
+        }
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let paint = self.paint;
+        let evidence = &finding.evidence;
+        let sign = paint.verdict(finding.verdict, Paint::sign(finding.verdict));
+        let word = paint.verdict(finding.verdict, finding.verdict.word());
+        let clauses = finding.covers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        writeln!(self.out, "\n{sign} {word}  {}  {}", paint.bold(finding.check.as_str()), finding.title)?;
+        writeln!(self.out, "    clause   {clauses}  {}", finding.level)?;
+        if let Some(reason) = &finding.deviation {
+            writeln!(self.out, "    deviation: {}", printable(reason))?;
+        }
+        if let Some(step) = &evidence.step {
+            writeln!(self.out, "    step     {} of {}", printable(step), finding.scenario)?;
+        }
+        if let Some(reason) = &evidence.reason {
+            writeln!(self.out, "    because  {}", printable(reason))?;
+        }
+        if let Some(violation) = &evidence.violation {
+            let wanted: Vec<String> = violation.wanted.iter().map(|one| printable(one)).collect();
+            writeln!(self.out, "    wanted   {}", wanted.join("\n          or "))?;
+            writeln!(self.out, "    got      {}", printable(&violation.got))?;
+        }
+        for line in evidence.timeline.iter().rev().take(4).rev() {
+            writeln!(self.out, "    {}", paint.dim(&format!("before   {}", printable(line))))?;
+        }
+        if let Some(exchange) = &evidence.exchange {
+            self.block("sent", &exchange.sent)?;
+            self.block("received", &exchange.received)?;
+            writeln!(self.out, "    explain: gatecrash explain {}", finding.covers.first().map_or("", |c| c.as_str()))?;
+            writeln!(self.out, "    again:   gatecrash check --only {}", finding.check.base())?;
+            writeln!(self.out, "    curl:    {}", printable(&exchange.curl))?;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, name: &str, text: &str) -> io::Result<()> {
+        for (index, line) in text.lines().take(24).enumerate() {
+            let head = if index == 0 { name } else { "" };
+            writeln!(self.out, "    {head:8} {}", self.paint.dim(&format!("| {}", printable(line))))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, report: &Report) -> io::Result<()> {
+        let counts = report.counts();
+        let mut parts: Vec<String> = Verdict::ALL
+            .into_iter()
+            .filter(|verdict| counts.with(*verdict) > 0)
+            .map(|verdict| format!("{verdict} {}", counts.with(verdict)))
+            .collect();
+        if report.excluded > 0 {
+            parts.push(format!("excluded {}", report.excluded));
+        }
+        let good = report.findings.iter().all(|f| !matches!(f.verdict, Verdict::Fail | Verdict::Unstable));
+        let verdict = self.paint.verdict(if good { Verdict::Pass } else { Verdict::Fail }, &report.verdict.to_string());
+        let of = |state: ClauseState| report.clauses.values().filter(|s| **s == state).count();
+        writeln!(self.out, "\n{}  {}", self.paint.bold(&verdict), parts.join(" · "))?;
+        writeln!(
+            self.out,
+            "proved {} of {} clauses ({} recorded, {} broken, {} open, {} unchecked)  {:.2} s  seed {}",
+            report.proved(),
+            report.clauses.len(),
+            of(ClauseState::Recorded),
+            of(ClauseState::Broken),
+            of(ClauseState::Open),
+            of(ClauseState::Unchecked),
+            report.elapsed.as_secs_f64(),
+            report.seed
+        )
+    }
+}
+
+impl<W: Write> Observer for Terminal<W> {
+    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::RunStarted { target, seed, clock, scenarios } => {
+                writeln!(
+                    self.out,
+                    "gatecrash {}  seed {seed}  target {}  clock {clock}  {scenarios} scenarios",
+                    env!("CARGO_PKG_VERSION"),
+                    printable(target)
+                )
+            }
+            Event::ScenarioFinished { flow, name, findings } => {
+                if self.detail == Detail::Flow {
+                    return Ok(());
+                }
+                let heading = self.paint.bold(&format!("{name} @ {flow}"));
+                writeln!(self.out, "{heading}")?;
+                for finding in findings.iter().filter(|finding| finding.scenario != "always") {
+                    self.check_line(finding)?;
+                }
+                Ok(())
+            }
+            Event::RunFinished(report) => {
+                if self.detail == Detail::Flow {
+                    self.flow_lines(report)?;
+                } else {
+                    writeln!(self.out, "{}", self.paint.bold("every answer"))?;
+                    for finding in report.findings.iter().filter(|finding| finding.scenario == "always") {
+                        self.check_line(finding)?;
+                    }
+                }
+                let open = |f: &&Finding| {
+                    !matches!(f.verdict, Verdict::Pass | Verdict::Info | Verdict::NotApplicable | Verdict::Excluded)
+                };
+                for finding in report.findings.iter().filter(open) {
+                    self.finding(finding)?;
+                }
+                self.summary(report)
+            }
+        }
+    }
+}
+
+/// A text without control characters: a server must not be able to write to the terminal.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_server_cannot_write_escape_sequences_to_the_terminal() {
+        assert_eq!(printable("a\x1b[31mb\u{7}"), "a\\u{1b}[31mb\\u{7}");
+    }
+}

@@ -1,0 +1,543 @@
+//! Conditions on one value: raw JSON, so that `"3600"` is not `3600`.
+
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::json_template::JsonTemplate;
+use crate::model::{parse_civil, parse_duration};
+use crate::source::{Diagnostics, JsonPath, RenderError, Scope, Template, YamlPath};
+
+/// Conditions that must all hold of a value.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    rules: Vec<Rule>,
+}
+
+/// The value that a matcher is held against, and what surrounds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Actual<'a> {
+    /// The value; `None` when there is no such place.
+    pub value: Option<&'a Value>,
+    /// The document that it stands in.
+    pub root: Option<&'a Value>,
+    /// The server's clock in seconds since 1970, where it is known.
+    pub now: Option<i64>,
+}
+
+#[derive(Clone, Debug)]
+enum Rule {
+    AnyOf(Vec<Matcher>),
+    Contains(JsonTemplate),
+    CountOf(JsonPath),
+    EndsWith(Template),
+    Equals(JsonTemplate),
+    EqualsIgnoringCase(Template),
+    Every(Matcher),
+    KeysWithin(Vec<String>),
+    Length { min: Option<u64>, max: Option<u64> },
+    Matches(Regex),
+    MatchesTemplate(Template),
+    Max(f64),
+    Min(f64),
+    NearNow(Nearby),
+    Not(Matcher),
+    OneOf(Vec<JsonTemplate>),
+    Present(bool),
+    StartsWith(Template),
+    Type(Vec<String>),
+}
+
+/// A time on the server's clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Nearby {
+    /// How far it may be off.
+    pub within: Duration,
+    /// How long after now it lies.
+    pub plus: Duration,
+    /// How it is written.
+    pub form: TimeForm,
+}
+
+/// How a time is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TimeForm {
+    /// `YYYY-MM-DDTHH:MM:SS`, in any time zone.
+    Civil,
+    /// Seconds since 1970.
+    Unix,
+}
+
+const OPERATORS: [&str; 20] = [
+    "absent",
+    "any_of",
+    "contains",
+    "count_of",
+    "ends_with",
+    "equals",
+    "equals_ignoring_case",
+    "every",
+    "keys_within",
+    "length",
+    "matches",
+    "max",
+    "min",
+    "near_now",
+    "not",
+    "one_of",
+    "present",
+    "starts_with",
+    "type",
+    "types",
+];
+
+const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
+
+impl Matcher {
+    /// Reads a matcher; what is wrong with it is noted.
+    pub fn parse(value: &Value, path: &YamlPath, out: &mut Diagnostics) -> Self {
+        let Value::Object(operators) = value else {
+            let literal = note(JsonTemplate::parse(value), path, out);
+            return Self { rules: literal.map(Rule::Equals).into_iter().collect() };
+        };
+        let mut rules = Vec::new();
+        if operators.is_empty() {
+            out.value("scenario::matcher", path, "a matcher needs at least one operator");
+        }
+        for (name, argument) in operators {
+            let path = path.key(name);
+            if !OPERATORS.contains(&name.as_str()) {
+                out.key("scenario::matcher", &path, format!("`{name}` is not an operator"));
+                out.did_you_mean(name, OPERATORS);
+                continue;
+            }
+            rules.extend(rule(name, argument, &path, out));
+        }
+        Self { rules }
+    }
+
+    /// The names that it needs.
+    pub fn names(&self) -> Vec<&str> {
+        self.rules.iter().flat_map(Rule::names).collect()
+    }
+
+    /// Whether it asks for the value not to be there.
+    pub fn wants_absence(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::Present(false)))
+    }
+
+    /// Holds the value against every condition.
+    ///
+    /// # Errors
+    /// What was wanted, in words.
+    pub fn test(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<(), String> {
+        for rule in &self.rules {
+            match rule.holds(actual, scope) {
+                Ok(true) => {}
+                Ok(false) => return Err(rule.describe(scope)),
+                Err(error) => return Err(format!("a value that can be compared ({error})")),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rule {
+    fn holds(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<bool, RenderError> {
+        match self {
+            Self::Present(wanted) => return Ok(actual.value.is_some() == *wanted),
+            Self::AnyOf(matchers) => return Ok(matchers.iter().any(|m| m.test(actual, scope).is_ok())),
+            _ => {}
+        }
+        let Some(value) = actual.value else {
+            // `not` is the one condition besides absence that a missing value can meet.
+            return Ok(matches!(self, Self::Not(_)));
+        };
+        let text = value.as_str();
+        Ok(match self {
+            Self::AnyOf(_) => false,
+            Self::Contains(wanted) => contains(value, &wanted.fill(scope)?),
+            Self::CountOf(path) => {
+                let counted = actual.root.and_then(|root| path.first(root)).and_then(Value::as_array);
+                counted.is_some_and(|items| value.as_u64() == Some(items.len() as u64))
+            }
+            Self::EndsWith(wanted) => {
+                let wanted = wanted.text(scope)?;
+                text.is_some_and(|text| text.ends_with(&wanted))
+            }
+            Self::Equals(wanted) => *value == wanted.fill(scope)?,
+            Self::EqualsIgnoringCase(wanted) => {
+                let wanted = wanted.text(scope)?;
+                text.is_some_and(|text| text.eq_ignore_ascii_case(&wanted))
+            }
+            Self::Every(matcher) => value.as_array().is_some_and(|items| {
+                items.iter().all(|item| {
+                    matcher.test(&Actual { value: Some(item), ..*actual }, scope).is_ok()
+                })
+            }),
+            Self::KeysWithin(names) => {
+                value.as_object().is_some_and(|members| members.keys().all(|name| names.contains(name)))
+            }
+            Self::Length { min, max } => length(value).is_some_and(|length| {
+                min.is_none_or(|min| length >= min) && max.is_none_or(|max| length <= max)
+            }),
+            Self::Matches(regex) => text.is_some_and(|text| regex.is_match(text)),
+            Self::MatchesTemplate(template) => {
+                let regex = Regex::new(&template.text(scope)?);
+                text.zip(regex.ok()).is_some_and(|(text, regex)| regex.is_match(text))
+            }
+            Self::Max(max) => value.as_f64().is_some_and(|number| number <= *max),
+            Self::Min(min) => value.as_f64().is_some_and(|number| number >= *min),
+            Self::NearNow(nearby) => nearby.holds(value, actual.now),
+            Self::Not(matcher) => matcher.test(actual, scope).is_err(),
+            Self::OneOf(wanted) => {
+                for one in wanted {
+                    if *value == one.fill(scope)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Self::Present(wanted) => *wanted,
+            Self::StartsWith(wanted) => {
+                let wanted = wanted.text(scope)?;
+                text.is_some_and(|text| text.starts_with(&wanted))
+            }
+            Self::Type(names) => names.iter().any(|name| is_type(value, name)),
+        })
+    }
+
+    fn describe(&self, scope: &Scope<'_>) -> String {
+        let filled = |t: &Template| t.text(scope).map_or_else(|e| e.to_string(), |text| format!("{text:?}"));
+        let json = |t: &JsonTemplate| t.fill(scope).map_or_else(|e| e.to_string(), |v| v.to_string());
+        match self {
+            Self::AnyOf(matchers) => {
+                let all = matchers.iter().flat_map(|m| &m.rules).map(|rule| rule.describe(scope));
+                all.collect::<Vec<_>>().join(", or ")
+            }
+            Self::Contains(wanted) => format!("something that contains {}", json(wanted)),
+            Self::CountOf(path) => format!("the number of elements of {path}"),
+            Self::EndsWith(wanted) => format!("a text that ends with {}", filled(wanted)),
+            Self::Equals(wanted) => json(wanted),
+            Self::EqualsIgnoringCase(wanted) => format!("{} in any case", filled(wanted)),
+            Self::Every(matcher) => {
+                let each = matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
+                format!("an array with, for each element, {}", each.join(" and "))
+            }
+            Self::KeysWithin(names) => format!("an object with no members but {}", names.join(", ")),
+            Self::Length { min, max } => match (min, max) {
+                (Some(min), Some(max)) if min == max => format!("a length of {min}"),
+                (min, max) => {
+                    let (min, max) = (min.unwrap_or_default(), max.map_or("any".to_owned(), |m| m.to_string()));
+                    format!("a length from {min} to {max}")
+                }
+            },
+            Self::Matches(regex) => format!("a text that matches /{regex}/"),
+            Self::MatchesTemplate(template) => format!("a text that matches {}", filled(template)),
+            Self::Max(max) => format!("a number up to {max}"),
+            Self::Min(min) => format!("a number from {min}"),
+            Self::NearNow(nearby) => nearby.describe(),
+            Self::Not(matcher) => {
+                let inner = matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
+                format!("not {}", inner.join(" and "))
+            }
+            Self::OneOf(wanted) => wanted.iter().map(json).collect::<Vec<_>>().join(" or "),
+            Self::Present(true) => "it to be there".to_owned(),
+            Self::Present(false) => "it not to be there".to_owned(),
+            Self::StartsWith(wanted) => format!("a text that starts with {}", filled(wanted)),
+            Self::Type(names) => format!("a value of type {}", names.join(" or ")),
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::AnyOf(matchers) => matchers.iter().flat_map(Matcher::names).collect(),
+            Self::Contains(json) | Self::Equals(json) => json.names(),
+            Self::EndsWith(t) | Self::EqualsIgnoringCase(t) | Self::StartsWith(t) | Self::MatchesTemplate(t) => {
+                t.names().collect()
+            }
+            Self::Every(matcher) | Self::Not(matcher) => matcher.names(),
+            Self::OneOf(several) => several.iter().flat_map(JsonTemplate::names).collect(),
+            Self::CountOf(_)
+            | Self::KeysWithin(_)
+            | Self::Length { .. }
+            | Self::Matches(_)
+            | Self::Max(_)
+            | Self::Min(_)
+            | Self::NearNow(_)
+            | Self::Present(_)
+            | Self::Type(_) => Vec::new(),
+        }
+    }
+}
+
+impl Nearby {
+    /// The time zones of the world lie on quarters of an hour.
+    const ZONE_STEP: i64 = 900;
+
+    fn holds(self, value: &Value, now: Option<i64>) -> bool {
+        let Some(now) = now else { return false };
+        let plus = i64::try_from(self.plus.as_secs()).unwrap_or(i64::MAX);
+        let within = i64::try_from(self.within.as_secs()).unwrap_or(i64::MAX);
+        let due = now.saturating_add(plus);
+        match self.form {
+            // A NumericDate may have a fraction (RFC 7519 section 2).
+            TimeForm::Unix => value.as_f64().is_some_and(|time| (time - due as f64).abs() <= within as f64),
+            TimeForm::Civil => value.as_str().and_then(parse_civil).is_some_and(|time| {
+                let off = time - due;
+                let from_zone = (off + Self::ZONE_STEP / 2).rem_euclid(Self::ZONE_STEP) - Self::ZONE_STEP / 2;
+                off.abs() <= 14 * 3_600 + within && from_zone.abs() <= within
+            }),
+        }
+    }
+
+    fn describe(self) -> String {
+        let form = match self.form {
+            TimeForm::Civil => "a date-time",
+            TimeForm::Unix => "a number of seconds since 1970",
+        };
+        format!("{form} within {:?} of the server's clock plus {:?}", self.within, self.plus)
+    }
+}
+
+fn contains(value: &Value, wanted: &Value) -> bool {
+    match (value, wanted) {
+        (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
+        (Value::Array(items), wanted) => items.contains(wanted),
+        _ => false,
+    }
+}
+
+fn length(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => Some(text.chars().count() as u64),
+        Value::Array(items) => Some(items.len() as u64),
+        Value::Object(members) => Some(members.len() as u64),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn is_type(value: &Value, name: &str) -> bool {
+    match name {
+        "string" => value.is_string(),
+        // 3600.0 is the same JSON number as 3600, but no client decodes it as an integer.
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        _ => value.is_null(),
+    }
+}
+
+fn rule(name: &str, argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Rule> {
+    let template = |out: &mut Diagnostics| match argument.as_str() {
+        Some(text) => note(Template::parse(text), path, out),
+        None => {
+            out.value("scenario::matcher", path, format!("`{name}` takes a text"));
+            None
+        }
+    };
+    match name {
+        "absent" | "present" => match argument.as_bool() {
+            Some(given) => Some(Rule::Present(given == (name == "present"))),
+            None => {
+                out.value("scenario::matcher", path, format!("`{name}` is true or false"));
+                None
+            }
+        },
+        "any_of" => {
+            let items = list(argument, path, out);
+            let items = items.iter().enumerate().map(|(i, item)| Matcher::parse(item, &path.index(i), out));
+            Some(Rule::AnyOf(items.collect()))
+        }
+        "contains" => note(JsonTemplate::parse(argument), path, out).map(Rule::Contains),
+        "count_of" => {
+            let parsed = JsonPath::parse(argument.as_str().unwrap_or_default());
+            note(parsed, path, out).map(Rule::CountOf)
+        }
+        "ends_with" => template(out).map(Rule::EndsWith),
+        "equals" => note(JsonTemplate::parse(argument), path, out).map(Rule::Equals),
+        "equals_ignoring_case" => template(out).map(Rule::EqualsIgnoringCase),
+        "every" => Some(Rule::Every(Matcher::parse(argument, path, out))),
+        "keys_within" => Some(Rule::KeysWithin(words(argument, path, out))),
+        "length" => length_rule(argument, path, out),
+        "matches" => matches_rule(template(out)?, path, out),
+        "max" | "min" => match argument.as_f64() {
+            Some(number) => Some(if name == "max" { Rule::Max(number) } else { Rule::Min(number) }),
+            None => {
+                out.value("scenario::matcher", path, format!("`{name}` takes a number"));
+                None
+            }
+        },
+        "near_now" => nearby(argument, path, out).map(Rule::NearNow),
+        "not" => Some(Rule::Not(Matcher::parse(argument, path, out))),
+        "one_of" => {
+            let items = list(argument, path, out);
+            let parsed: Result<_, String> = items.iter().map(JsonTemplate::parse).collect();
+            note(parsed, path, out).map(Rule::OneOf)
+        }
+        "starts_with" => template(out).map(Rule::StartsWith),
+        _ => {
+            let names = words(argument, path, out);
+            for wrong in names.iter().filter(|name| !TYPES.contains(&name.as_str())) {
+                out.value("scenario::matcher", path, format!("`{wrong}` is not a type"));
+                out.did_you_mean(wrong, TYPES);
+            }
+            Some(Rule::Type(names))
+        }
+    }
+}
+
+fn matches_rule(template: Template, path: &YamlPath, out: &mut Diagnostics) -> Option<Rule> {
+    let Some(plain) = template.as_plain() else { return Some(Rule::MatchesTemplate(template)) };
+    let compiled = Regex::new(plain).map_err(|error| format!("not a regular expression: {error}"));
+    note(compiled, path, out).map(Rule::Matches)
+}
+
+fn length_rule(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Rule> {
+    let bound = |name: &str| argument.get(name).and_then(Value::as_u64);
+    let (min, max) = match argument.as_u64() {
+        Some(exact) => (Some(exact), Some(exact)),
+        None => (bound("min"), bound("max")),
+    };
+    let known = argument.as_object().is_none_or(|o| o.keys().all(|key| key == "min" || key == "max"));
+    if min.is_none() && max.is_none() || !known {
+        out.value("scenario::matcher", path, "`length` is a number, or a map with `min` and `max`");
+        return None;
+    }
+    Some(Rule::Length { min, max })
+}
+
+fn nearby(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Nearby> {
+    let known = argument.as_object().is_some_and(|o| o.keys().all(|k| ["within", "plus", "form"].contains(&k.as_str())));
+    let duration = |name: &str| argument.get(name).and_then(Value::as_str).map(parse_duration).transpose();
+    let form = match argument.get("form").and_then(Value::as_str) {
+        Some("civil") => Some(TimeForm::Civil),
+        Some("unix") | None => Some(TimeForm::Unix),
+        Some(_) => None,
+    };
+    match (known, duration("within"), duration("plus"), form) {
+        (true, Ok(within), Ok(plus), Some(form)) => Some(Nearby {
+            within: within.unwrap_or(Duration::from_secs(5)),
+            plus: plus.unwrap_or_default(),
+            form,
+        }),
+        _ => {
+            let help = "`near_now` is a map with `within: 5s`, `plus: 30d` and `form: unix` or `civil`";
+            out.value("scenario::matcher", path, help);
+            None
+        }
+    }
+}
+
+fn list<'a>(argument: &'a Value, path: &YamlPath, out: &mut Diagnostics) -> &'a [Value] {
+    match argument.as_array() {
+        Some(items) if !items.is_empty() => items,
+        _ => {
+            out.value("scenario::matcher", path, "a list is needed here");
+            &[]
+        }
+    }
+}
+
+fn words(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Vec<String> {
+    match argument {
+        Value::String(one) => vec![one.clone()],
+        Value::Array(several) if several.iter().all(Value::is_string) => {
+            several.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        _ => {
+            out.value("scenario::matcher", path, "a word or a list of words is needed here");
+            Vec::new()
+        }
+    }
+}
+
+fn note<T>(result: Result<T, String>, path: &YamlPath, out: &mut Diagnostics) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(message) => {
+            out.value("scenario::matcher", path, message);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::source::SourceFile;
+
+    fn holds(matcher: Value, actual: Option<Value>) -> bool {
+        let mut out = Diagnostics::new(&SourceFile::new("m", ""));
+        let parsed = Matcher::parse(&matcher, &YamlPath::default(), &mut out);
+        assert!(out.is_empty(), "{:?}", out.into_list());
+        let bindings = BTreeMap::from([("name".to_owned(), "POS1".to_owned())]);
+        let scope = Scope { bindings: &bindings, random: None };
+        let root = json!({"items": [1, 2]});
+        let actual = Actual { value: actual.as_ref(), root: Some(&root), now: Some(1_000_000) };
+        parsed.test(&actual, &scope).is_ok()
+    }
+
+    #[test]
+    fn each_operator_holds_and_fails() {
+        for (matcher, good, bad) in [
+            (json!("3600"), json!("3600"), json!(3600)),
+            (json!(3600), json!(3600), json!("3600")),
+            (json!(null), json!(null), json!(0)),
+            (json!("${name}"), json!("POS1"), json!("${name}")),
+            (json!({"type": "integer"}), json!(1), json!(1.0)),
+            (json!({"type": ["null", "string"]}), json!(null), json!(1)),
+            (json!({"matches": "^[0-9a-f]{4}$"}), json!("00ff"), json!("00ffx")),
+            (json!({"matches": "^${name}$"}), json!("POS1"), json!("POS2")),
+            (json!({"contains": "b"}), json!("abc"), json!("ac")),
+            (json!({"contains": 2}), json!([1, 2]), json!([1])),
+            (json!({"starts_with": "live_"}), json!("live_x"), json!("sandbox_x")),
+            (json!({"ends_with": "x"}), json!("live_x"), json!("x_")),
+            (json!({"equals_ignoring_case": "bearer"}), json!("Bearer"), json!("Token")),
+            (json!({"length": 3}), json!("äöü"), json!("ab")),
+            (json!({"length": {"min": 1}}), json!([1]), json!([])),
+            (json!({"min": 1, "max": 3}), json!(3), json!(4)),
+            (json!({"one_of": [1, "a"]}), json!("a"), json!("b")),
+            (json!({"any_of": [{"type": "null"}, {"length": 1}]}), json!("a"), json!("ab")),
+            (json!({"not": {"contains": "x"}}), json!("abc"), json!("axc")),
+            (json!({"keys_within": ["a"]}), json!({"a": 1}), json!({"b": 1})),
+            (json!({"every": {"type": "string"}}), json!(["a"]), json!(["a", 1])),
+            (json!({"count_of": "$.items"}), json!(2), json!(3)),
+            (json!({"near_now": {"within": "5s", "plus": "1h"}}), json!(1_003_605), json!(1_003_606)),
+        ] {
+            assert!(holds(matcher.clone(), Some(good)), "{matcher}");
+            assert!(!holds(matcher.clone(), Some(bad)), "{matcher}");
+        }
+    }
+
+    #[test]
+    fn a_local_date_time_may_lie_in_any_time_zone() {
+        let civil = json!({"near_now": {"within": "5s", "form": "civil"}});
+        for (text, near) in [
+            ("1970-01-12T13:46:40", true),
+            ("1970-01-12T19:16:42", true),
+            ("1970-01-12T14:00:00", false),
+            ("1970-01-14T13:46:40", false),
+            ("yesterday", false),
+        ] {
+            assert_eq!(holds(civil.clone(), Some(json!(text))), near, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_meets_only_absence() {
+        assert!(holds(json!({"absent": true}), None));
+        assert!(holds(json!({"any_of": [{"absent": true}, "x"]}), None));
+        assert!(holds(json!({"not": "x"}), None));
+        assert!(!holds(json!({"present": true}), None));
+        assert!(!holds(json!({"type": "null"}), None));
+        assert!(!holds(json!({"length": {"min": 0}}), None));
+    }
+}

@@ -1,0 +1,25 @@
+//! Scenarios: as typed (`raw`), and as meant. Steps in terms of operations and outcomes; what is
+//! expected of each; which values are kept.
+//!
+//! Nothing is sent and nothing is judged here.
+
+mod action;
+mod expectation;
+mod json_template;
+mod lower;
+mod matcher;
+pub mod one_or_many;
+pub mod raw;
+mod vocabulary;
+
+pub use action::{
+    Action, Body, Boundary, Capture, Control, HookStep, Moment, ParameterValue, Part, Place, Race,
+    Sample, Scenario, SendStep, Source, Span, Step, StreamAct, StreamMessage, StreamStep, When,
+};
+pub use expectation::{
+    Assertion, Check, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
+};
+pub use json_template::JsonTemplate;
+pub use lower::{Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
+pub use matcher::{Actual, Matcher, Nearby, TimeForm};
+pub use vocabulary::{Need, OperationWords, SharedSteps, Vocabulary};

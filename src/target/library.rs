@@ -1,0 +1,250 @@
+//! Everything that is known of the flows: contracts, flow files and scenarios, read together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::binding::{FlowBinding, Sources, vocabulary};
+use super::raw::{RawFlow, RawFlowProfile};
+use crate::contract::{Catalogue, Contract};
+use crate::model::{CheckId, Flow};
+use crate::scenario::raw::RawScenario;
+use crate::scenario::{Check, Expectation, Lowering, Scenario, Vocabulary, check_shared, lower_always, lower_scenario};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
+
+/// Contracts, flow files and scenarios.
+#[derive(Debug)]
+pub struct Library {
+    /// The contracts.
+    pub catalogue: Catalogue,
+    /// The scenarios, once for each flow that they run for.
+    pub scenarios: Vec<Scenario>,
+    /// The checks that every answer of a flow is held against, by flow.
+    pub always: BTreeMap<Flow, IndexMap<CheckId, Check>>,
+    flows: BTreeMap<Flow, FlowFile>,
+}
+
+#[derive(Debug)]
+struct FlowFile {
+    raw: RawFlow,
+    file: Arc<SourceFile>,
+    vocabulary: Vocabulary,
+}
+
+impl Library {
+    /// Reads the files of a scenarios folder. What each file is, its place says:
+    /// `FLOW/contract.yaml`, `FLOW/flow.yaml`, and scenarios.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them.
+    pub fn read(files: &[Arc<SourceFile>]) -> Result<Self, Vec<Diagnostic>> {
+        let mut wrong = Vec::new();
+        let sorted = Sorted::new(files);
+        let catalogue = sorted.catalogue(&mut wrong);
+        let flows = sorted.flows(&catalogue, &mut wrong);
+        let mut library = Self { catalogue, scenarios: Vec::new(), always: BTreeMap::new(), flows };
+        let always = library.read_always(&mut wrong);
+        for (folder, file) in &sorted.scenarios {
+            library.read_scenario(*folder, file, &always, &mut wrong);
+        }
+        library.complain_of_repeated_ids(&mut wrong);
+        wrong.dedup();
+        if wrong.is_empty() { Ok(library) } else { Err(wrong) }
+    }
+
+    /// Binds a flow to a server.
+    ///
+    /// # Errors
+    /// What is wrong with the profile, or with the flow file.
+    pub fn bind(
+        &self,
+        flow: Flow,
+        base_url: &str,
+        profile: Option<(&RawFlowProfile, &Arc<SourceFile>)>,
+    ) -> Result<FlowBinding, Vec<Diagnostic>> {
+        let Some(found) = self.flows.get(&flow) else {
+            let nowhere = SourceFile::new(format!("{flow}/flow.yaml"), "");
+            let mut out = Diagnostics::new(&nowhere);
+            out.byte("library::flow", None, format!("there is no flow file for {flow}"));
+            return Err(out.into_list());
+        };
+        let sources =
+            Sources { flow, documented: &found.raw, file: &found.file, vocabulary: &found.vocabulary };
+        FlowBinding::new(&sources, base_url, profile)
+    }
+
+    /// The ids of all checks.
+    pub fn check_ids(&self) -> impl Iterator<Item = &CheckId> {
+        let own = self.scenarios.iter().flat_map(|scenario| scenario.checks.keys());
+        own.chain(self.always.values().flat_map(IndexMap::keys))
+    }
+
+    /// Every check with its flow and the name of its scenario.
+    pub fn checks(&self) -> impl Iterator<Item = (Flow, &str, &CheckId, &Check)> {
+        let own = self.scenarios.iter().flat_map(|scenario| {
+            scenario.checks.iter().map(move |(id, check)| (scenario.flow, scenario.name.as_str(), id, check))
+        });
+        let always = self.always.iter().flat_map(|(flow, checks)| {
+            checks.iter().map(move |(id, check)| (*flow, "always", id, check))
+        });
+        own.chain(always)
+    }
+
+    fn read_always(&mut self, wrong: &mut Vec<Diagnostic>) -> BTreeMap<Flow, Vec<Expectation>> {
+        let mut always = BTreeMap::new();
+        let common = self.flows.get(&Flow::Common);
+        for flow in Flow::DOCUMENTED {
+            let Some(own) = self.flows.get(&flow) else { continue };
+            let mut checks = IndexMap::new();
+            let mut expectations = Vec::new();
+            for (file, several) in [Some((own, false)), common.map(|common| (common, true))].into_iter().flatten() {
+                let raw = &file.raw;
+                match lower_always(&raw.checks, &raw.always, several, &file.file, &own.vocabulary) {
+                    Ok((more_checks, more)) => {
+                        checks.extend(more_checks);
+                        expectations.extend(more);
+                    }
+                    Err(list) => wrong.extend(list),
+                }
+            }
+            self.always.insert(flow, checks);
+            always.insert(flow, expectations);
+        }
+        always
+    }
+
+    fn read_scenario(
+        &mut self,
+        folder: Flow,
+        file: &Arc<SourceFile>,
+        always: &BTreeMap<Flow, Vec<Expectation>>,
+        wrong: &mut Vec<Diagnostic>,
+    ) {
+        let raw: RawScenario = match decode(file) {
+            Ok(raw) => raw,
+            Err(list) => return wrong.extend(list),
+        };
+        let mut out = Diagnostics::new(file);
+        let root = YamlPath::default();
+        if raw.scenario.split('/').next() != Some(folder.name()) {
+            out.value("scenario::name", &root.key("scenario"), format!("a scenario of this folder is named `{folder}/TOPIC`"));
+        }
+        let flows = scenario_flows(&raw, folder, &mut out);
+        wrong.extend(out.into_list());
+        for flow in flows {
+            let Some(found) = self.flows.get(&flow) else { continue };
+            let empty = Vec::new();
+            let given = Lowering {
+                vocabulary: &found.vocabulary,
+                always: always.get(&flow).unwrap_or(&empty),
+            };
+            match lower_scenario(&raw, file, &given) {
+                Ok(scenario) => self.scenarios.push(scenario),
+                Err(list) => wrong.extend(list),
+            }
+        }
+    }
+
+    fn complain_of_repeated_ids(&self, wrong: &mut Vec<Diagnostic>) {
+        let mut seen: BTreeMap<&CheckId, &str> = BTreeMap::new();
+        for checks in self.always.values() {
+            seen.extend(checks.keys().map(|id| (id, "a flow file")));
+        }
+        for scenario in &self.scenarios {
+            for id in scenario.checks.keys() {
+                if let Some(other) = seen.insert(id, &scenario.name) {
+                    let mut out = Diagnostics::new(&scenario.source);
+                    let path = YamlPath::default().key("checks").key(id.base());
+                    out.key("scenario::check", &path, format!("`{}` is a check of {other} already", id.base()));
+                    wrong.extend(out.into_list());
+                }
+            }
+        }
+    }
+}
+
+fn scenario_flows(raw: &RawScenario, folder: Flow, out: &mut Diagnostics) -> Vec<Flow> {
+    let path = YamlPath::default().key("flows");
+    if folder != Flow::Common {
+        if !raw.flows.is_empty() {
+            out.value("scenario::flows", &path, "only scenarios of the folder `common` name their flows");
+        }
+        return vec![folder];
+    }
+    let mut flows = Vec::new();
+    for (index, name) in raw.flows.iter().enumerate() {
+        match name.parse::<Flow>() {
+            Ok(flow) if flow != Flow::Common => flows.push(flow),
+            _ => {
+                out.value("scenario::flows", &path.index(index), format!("`{name}` is not a flow"));
+                out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
+            }
+        }
+    }
+    if flows.is_empty() {
+        out.value("scenario::flows", &YamlPath::default(), "a common scenario names the `flows` it runs for");
+    }
+    flows
+}
+
+/// The files of a scenarios folder by what they are.
+struct Sorted {
+    contracts: Vec<Arc<SourceFile>>,
+    flow_files: Vec<(Flow, Arc<SourceFile>)>,
+    scenarios: Vec<(Flow, Arc<SourceFile>)>,
+}
+
+impl Sorted {
+    fn new(files: &[Arc<SourceFile>]) -> Self {
+        let mut sorted = Self { contracts: Vec::new(), flow_files: Vec::new(), scenarios: Vec::new() };
+        let mut files: Vec<&Arc<SourceFile>> = files.iter().collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        for file in files {
+            let mut parts = file.name.rsplit(['/', '\\']);
+            let (Some(name), Some(folder)) = (parts.next(), parts.next()) else { continue };
+            let Ok(flow) = folder.parse::<Flow>() else { continue };
+            match name {
+                "contract.yaml" => sorted.contracts.push(Arc::clone(file)),
+                "flow.yaml" => sorted.flow_files.push((flow, Arc::clone(file))),
+                _ if name.ends_with(".yaml") || name.ends_with(".yml") => {
+                    sorted.scenarios.push((flow, Arc::clone(file)));
+                }
+                _ => {}
+            }
+        }
+        sorted
+    }
+
+    fn catalogue(&self, wrong: &mut Vec<Diagnostic>) -> Catalogue {
+        let mut contracts = Vec::new();
+        for file in &self.contracts {
+            match Contract::parse(file) {
+                Ok(contract) => contracts.push(contract),
+                Err(list) => wrong.extend(list),
+            }
+        }
+        Catalogue::new(contracts)
+    }
+
+    fn flows(&self, catalogue: &Catalogue, wrong: &mut Vec<Diagnostic>) -> BTreeMap<Flow, FlowFile> {
+        let mut flows = BTreeMap::new();
+        for (flow, file) in &self.flow_files {
+            match decode::<RawFlow>(file) {
+                Ok(raw) => {
+                    let mut out = Diagnostics::new(file);
+                    if raw.flow.parse() != Ok(*flow) {
+                        let path = YamlPath::default().key("flow");
+                        out.value("flow::name", &path, format!("this folder is for {flow}"));
+                    }
+                    let vocabulary = vocabulary(*flow, &raw, file, catalogue, &mut out);
+                    wrong.extend(out.into_list());
+                    wrong.extend(check_shared(file, &vocabulary));
+                    flows.insert(*flow, FlowFile { raw, file: Arc::clone(file), vocabulary });
+                }
+                Err(list) => wrong.extend(list),
+            }
+        }
+        flows
+    }
+}

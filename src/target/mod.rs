@@ -1,0 +1,15 @@
+//! What is checked: how the documented server spells operations and outcomes, and the profile
+//! that adapts that to another one.
+//!
+//! Reads no files and no environment: whoever does hands the values in.
+
+mod binding;
+mod library;
+mod profile;
+pub mod raw;
+
+pub use binding::{Credential, Field, FlowBinding, Identity, Operation, Outcome, OutcomeKind};
+pub use library::Library;
+pub use profile::{
+    Baseline, ClockSetting, HookRequest, HookSetting, Limits, Profile, SecretReference,
+};

@@ -1,0 +1,366 @@
+//! A profile as meant: one server, its flows, its clock, its hooks, its accounts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::binding::{FlowBinding, Identity};
+use super::library::Library;
+use super::raw::{RawClock, RawClockMode, RawFlowProfile, RawHookDriver, RawHookRequest, RawLimits, RawProfile, RawValue};
+use crate::model::{Flow, Header, parse_civil, parse_duration};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
+
+/// Where a secret is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretReference {
+    /// An environment variable.
+    Environment(String),
+    /// A file.
+    File(String),
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name in reports.
+    pub name: String,
+    /// Its flows.
+    pub flows: BTreeMap<Flow, FlowBinding>,
+    /// Its clock.
+    pub clock: ClockSetting,
+    /// Physical and administrative acts.
+    pub hooks: BTreeMap<String, Vec<HookSetting>>,
+    /// Bounds of a run.
+    pub limits: Limits,
+    /// Header fields sent with every request.
+    pub headers: Vec<Header>,
+    /// Findings that are accepted for a while.
+    pub baseline: Vec<Baseline>,
+}
+
+/// How the server's clock is moved and read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClockSetting {
+    /// Must not be waited for.
+    None,
+    /// Runs by itself.
+    Real {
+        /// How far it may be off at a boundary.
+        tolerance: Duration,
+        /// The longest wait.
+        max_wait: Duration,
+    },
+    /// Moved through the control plane of a reference server at this address.
+    Control(String),
+    /// Moved by a request.
+    Request(HookRequest, Duration),
+}
+
+/// An HTTP request of a hook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookRequest {
+    /// The method.
+    pub method: String,
+    /// The address.
+    pub url: String,
+    /// A JSON body.
+    pub json: Option<Value>,
+    /// Header fields.
+    pub headers: Vec<Header>,
+}
+
+/// How a hook acts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HookSetting {
+    /// With a program.
+    Exec {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// With an HTTP request.
+    Http(HookRequest),
+    /// Through the control plane of a reference server.
+    Simulated(String),
+    /// By a person.
+    Tty {
+        /// What to ask.
+        prompt: Option<String>,
+        /// How long to wait.
+        timeout: Duration,
+    },
+}
+
+/// Bounds of a run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// How long an answer may take.
+    pub deadline: Duration,
+    /// How many wrong passwords may be tried.
+    pub max_failed_logins: Option<u32>,
+    /// The largest answer that is read.
+    pub max_answer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(5), max_failed_logins: None, max_answer_bytes: 8 << 20 }
+    }
+}
+
+/// A finding that is accepted for a while.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Baseline {
+    /// The check.
+    pub check: String,
+    /// Why it is accepted.
+    pub because: String,
+    /// The first second, since 1970, from which it no longer is.
+    pub until: i64,
+}
+
+impl Profile {
+    /// Reads a profile; secrets are fetched through `resolve`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(
+        file: &Arc<SourceFile>,
+        library: &Library,
+        resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let raw: RawProfile = decode(file)?;
+        let mut out = Diagnostics::new(file);
+        let mut wrong = Vec::new();
+        let root = YamlPath::default();
+        base_url(&raw.base_url, &root.key("base_url"), &mut out);
+        let mut flows = BTreeMap::new();
+        for (name, changes) in &raw.flows {
+            let path = root.key("flows").key(name);
+            match name.parse::<Flow>().ok().filter(|flow| *flow != Flow::Common) {
+                None => {
+                    out.key("profile::flow", &path, format!("`{name}` is not a flow"));
+                    out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
+                }
+                Some(flow) => match library.bind(flow, &raw.base_url, Some((changes, file))) {
+                    Ok(mut binding) => {
+                        binding.identities = identities(changes, resolve, &path.key("identities"), &mut out);
+                        flows.insert(flow, binding);
+                    }
+                    Err(list) => wrong.extend(list),
+                },
+            }
+        }
+        if raw.flows.is_empty() {
+            out.value("profile::flow", &root.key("flows"), "a profile has at least one flow");
+        }
+        let profile = Self {
+            name: raw.target.clone(),
+            flows,
+            clock: clock(raw.clock.as_ref(), &root.key("clock"), &mut out),
+            hooks: hooks(&raw, &root.key("hooks"), &mut out),
+            limits: limits(raw.limits.as_ref(), &root.key("limits"), &mut out),
+            headers: headers(&raw.headers),
+            baseline: baseline(&raw, library, &root.key("baseline"), &mut out),
+        };
+        wrong.extend(out.into_list());
+        if wrong.is_empty() { Ok(profile) } else { Err(wrong) }
+    }
+
+    /// The documented server at an address: no accounts, no hooks, no clock.
+    ///
+    /// # Errors
+    /// What is wrong with the flow files.
+    pub fn documented(url: &str, library: &Library) -> Result<Self, Vec<Diagnostic>> {
+        let mut flows = BTreeMap::new();
+        for flow in Flow::DOCUMENTED {
+            flows.insert(flow, library.bind(flow, url, None)?);
+        }
+        Ok(Self {
+            name: url.to_owned(),
+            flows,
+            clock: ClockSetting::None,
+            hooks: BTreeMap::new(),
+            limits: Limits::default(),
+            headers: Vec::new(),
+            baseline: Vec::new(),
+        })
+    }
+
+    /// The same profile for a server at other addresses: the API, and its control plane.
+    #[must_use]
+    pub fn relocated(&self, base: &str, control: &str) -> Self {
+        let mut profile = self.clone();
+        for binding in profile.flows.values_mut() {
+            base.clone_into(&mut binding.base_url);
+        }
+        profile.control_by(control);
+        profile
+    }
+
+    /// Has every hook and the clock act through the control plane of a reference server.
+    pub fn control_by(&mut self, control: &str) {
+        if matches!(self.clock, ClockSetting::Control(_) | ClockSetting::None) {
+            self.clock = ClockSetting::Control(control.to_owned());
+        }
+        for hook in ["press", "accounts", "restart", "reset", "orders", "database", "revoke"] {
+            self.hooks.insert(hook.to_owned(), vec![HookSetting::Simulated(control.to_owned())]);
+        }
+    }
+}
+
+fn base_url(url: &str, path: &YamlPath, out: &mut Diagnostics) {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let bare = rest.is_some_and(|rest| !rest.trim_end_matches('/').is_empty() && !rest.contains(['?', '#', ' ']));
+    if !bare {
+        out.value("profile::url", path, format!("`{url}` is not a base URL; write `http://HOST:PORT`"));
+    }
+}
+
+fn identities(
+    changes: &RawFlowProfile,
+    resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) -> BTreeMap<String, Identity> {
+    let mut identities = BTreeMap::new();
+    for (role, fields) in &changes.identities {
+        let mut identity = Identity::default();
+        for (name, raw) in fields {
+            let path = path.key(role).key(name);
+            match value(raw, resolve) {
+                Ok((value, secret)) => {
+                    identity.fields.insert(name.clone(), value);
+                    if secret {
+                        identity.secret.insert(name.clone());
+                    }
+                }
+                Err(message) => {
+                    out.value("profile::value", &path, message);
+                }
+            }
+        }
+        identities.insert(role.clone(), identity);
+    }
+    identities
+}
+
+fn value(raw: &RawValue, resolve: &dyn Fn(&SecretReference) -> Result<String, String>) -> Result<(String, bool), String> {
+    match (&raw.env, &raw.file, &raw.public, &raw.published) {
+        (Some(name), None, None, None) => Ok((resolve(&SecretReference::Environment(name.clone()))?, true)),
+        (None, Some(path), None, None) => Ok((resolve(&SecretReference::File(path.clone()))?, true)),
+        (None, None, Some(value), None) => Ok((value.clone(), false)),
+        (None, None, None, Some(value)) => Ok((value.clone(), true)),
+        _ => Err("a value has exactly one of `env`, `file`, `public`, `published`".to_owned()),
+    }
+}
+
+fn clock(raw: Option<&RawClock>, path: &YamlPath, out: &mut Diagnostics) -> ClockSetting {
+    let Some(raw) = raw else { return ClockSetting::None };
+    let mut read = |text: Option<&String>, key: &str, default: Duration| {
+        duration(text, &path.key(key), default, out)
+    };
+    let tolerance = read(raw.tolerance.as_ref(), "tolerance", Duration::ZERO);
+    match (raw.mode, &raw.control, &raw.advance) {
+        (RawClockMode::None, ..) => ClockSetting::None,
+        (RawClockMode::Real, ..) => ClockSetting::Real {
+            tolerance: if raw.tolerance.is_some() { tolerance } else { Duration::from_secs(1) },
+            max_wait: read(raw.max_wait.as_ref(), "max_wait", Duration::from_secs(150)),
+        },
+        (RawClockMode::Virtual, Some(control), None) => ClockSetting::Control(control.clone()),
+        (RawClockMode::Virtual, None, Some(advance)) => ClockSetting::Request(request(advance), tolerance),
+        (RawClockMode::Virtual, ..) => {
+            out.value("profile::clock", path, "a virtual clock has exactly one of `control` and `advance`");
+            ClockSetting::None
+        }
+    }
+}
+
+fn request(raw: &RawHookRequest) -> HookRequest {
+    HookRequest {
+        method: raw.method.clone().unwrap_or_else(|| "POST".to_owned()),
+        url: raw.url.clone(),
+        json: raw.json.clone(),
+        headers: headers(&raw.headers),
+    }
+}
+
+fn headers(raw: &[crate::scenario::raw::RawHeader]) -> Vec<Header> {
+    raw.iter().map(|header| Header::new(&header.name, &header.value)).collect()
+}
+
+fn hooks(raw: &RawProfile, path: &YamlPath, out: &mut Diagnostics) -> BTreeMap<String, Vec<HookSetting>> {
+    let mut hooks = BTreeMap::new();
+    for (name, drivers) in &raw.hooks {
+        let path = path.key(name);
+        let settings = drivers.iter().enumerate().filter_map(|(i, driver)| hook(driver, &path.index(i), out));
+        hooks.insert(name.clone(), settings.collect());
+    }
+    hooks
+}
+
+fn hook(raw: &RawHookDriver, path: &YamlPath, out: &mut Diagnostics) -> Option<HookSetting> {
+    match (&raw.simulated, &raw.http, &raw.exec, &raw.tty) {
+        (Some(control), None, None, None) => Some(HookSetting::Simulated(control.clone())),
+        (None, Some(http), None, None) => Some(HookSetting::Http(request(http))),
+        (None, None, Some(exec), None) => {
+            if exec.argv.is_empty() {
+                out.value("profile::hook", &path.key("exec"), "`argv` names a program");
+            }
+            let timeout = duration(exec.timeout.as_ref(), &path.key("exec").key("timeout"), Duration::from_secs(10), out);
+            Some(HookSetting::Exec { argv: exec.argv.clone(), timeout })
+        }
+        (None, None, None, Some(tty)) => {
+            let timeout = duration(tty.timeout.as_ref(), &path.key("tty").key("timeout"), Duration::from_secs(60), out);
+            Some(HookSetting::Tty { prompt: tty.prompt.clone(), timeout })
+        }
+        _ => {
+            out.value("profile::hook", path, "a driver has exactly one of `simulated`, `http`, `exec`, `tty`");
+            None
+        }
+    }
+}
+
+fn limits(raw: Option<&RawLimits>, path: &YamlPath, out: &mut Diagnostics) -> Limits {
+    let default = Limits::default();
+    let Some(raw) = raw else { return default };
+    Limits {
+        deadline: duration(raw.deadline.as_ref(), &path.key("deadline"), default.deadline, out),
+        max_failed_logins: raw.max_failed_logins,
+        max_answer_bytes: raw.max_answer_bytes.unwrap_or(default.max_answer_bytes),
+    }
+}
+
+fn baseline(raw: &RawProfile, library: &Library, path: &YamlPath, out: &mut Diagnostics) -> Vec<Baseline> {
+    let mut entries = Vec::new();
+    for (index, entry) in raw.baseline.iter().enumerate() {
+        let path = path.index(index);
+        if !library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check) {
+            out.value("profile::baseline", &path.key("check"), format!("there is no check `{}`", entry.check));
+            let known: Vec<&str> = library.check_ids().map(crate::model::CheckId::as_str).collect();
+            out.did_you_mean(&entry.check, known);
+        }
+        match parse_civil(&format!("{}T00:00:00", entry.until)) {
+            Some(until) => entries.push(Baseline { check: entry.check.clone(), because: entry.because.clone(), until }),
+            None => {
+                let message = format!("`{}` is not a day; write `2027-03-01`", entry.until);
+                out.value("profile::baseline", &path.key("until"), message);
+            }
+        }
+    }
+    entries
+}
+
+fn duration(text: Option<&String>, path: &YamlPath, default: Duration, out: &mut Diagnostics) -> Duration {
+    match text.map(|text| parse_duration(text)) {
+        None => default,
+        Some(Ok(duration)) => duration,
+        Some(Err(message)) => {
+            out.value("profile::duration", path, message);
+            default
+        }
+    }
+}

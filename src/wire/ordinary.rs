@@ -1,0 +1,292 @@
+//! The ordinary wire: an HTTP/1.1 client like those that most callers of an API use.
+
+use std::error::Error;
+use std::io;
+
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url, redirect, retry};
+use rustls::ClientConfig;
+
+use crate::model::{Bytes, Header, Reply, Request, Response, WireError, WireKind};
+
+use super::WireSettings;
+use super::encode::has;
+
+/// Whether this wire can send a request without altering it.
+pub(super) fn carries(request: &Request) -> bool {
+    request.wire == WireKind::Http
+        && request.connection.is_none()
+        && request.verbatim.is_none()
+        && request.method != "CONNECT"
+        && !OWN_FIELDS.iter().any(|name| has(request, name))
+        && keeps_target(&request.base, &request.target)
+}
+
+/// Whether the target comes out of a URL as it went in: `/a/../b`, `/ü` and `*` do not.
+fn keeps_target(base: &str, target: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    if !target.starts_with('/') || !target.bytes().all(plain) {
+        return false;
+    }
+    // A base that is no URL is not sent anywhere; the raw wire says what is wrong with it.
+    let Ok(url) = Url::parse(&format!("{}{target}", base.trim_end_matches('/'))) else {
+        return false;
+    };
+    let out = url.query().map_or_else(
+        || url.path().to_owned(),
+        |query| format!("{}?{query}", url.path()),
+    );
+    out == target && super::Origin::parse(base).is_ok()
+}
+
+/// The client with its pool of connections.
+pub(super) struct Ordinary {
+    client: reqwest::Client,
+    limit: usize,
+}
+
+impl Ordinary {
+    pub(super) fn new(settings: &WireSettings, tls: ClientConfig) -> Result<Self, WireError> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(retry::never())
+            .http1_only()
+            .http1_max_headers(MAX_FIELDS)
+            .tcp_nodelay(true)
+            .tls_backend_preconfigured(tls)
+            // Servers commonly close an idle connection after five seconds; a request that crosses
+            // with the close would be reported as unanswered.
+            .pool_idle_timeout(std::time::Duration::from_secs(2))
+            // Earlier than the deadline, so that a host that swallows packets is told from a
+            // server that is slow.
+            .connect_timeout(settings.deadline.mul_f64(0.9))
+            .build()
+            .map_err(|error| WireError::Connect(format!("no HTTP client: {}", chain(&error))))?;
+        Ok(Self {
+            client,
+            limit: settings.max_answer_bytes,
+        })
+    }
+
+    pub(super) async fn send(&self, request: &Request) -> Reply {
+        let request = prepare(request)?;
+        let mut answer = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| wire_error(&error))?;
+        let status = answer.status().as_u16();
+        let headers = answer.headers().iter().map(|(name, value)| Header {
+            name: name.as_str().to_owned(),
+            value: Bytes(value.as_bytes().to_vec()),
+        });
+        let headers = headers.collect();
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| wire_error(&error))? {
+            if piece.len() > self.limit - body.len() {
+                let limit = self.limit;
+                return Err(WireError::Nonsense(format!(
+                    "answer larger than {limit} bytes"
+                )));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(Response {
+            status,
+            headers,
+            body: body.into(),
+        })
+    }
+}
+
+fn prepare(request: &Request) -> Result<reqwest::Request, WireError> {
+    let unsendable = |what: &str, shown: &dyn std::fmt::Display| {
+        WireError::Unsendable(format!(
+            "{what} `{shown}` is not allowed in HTTP; `wire: raw` sends it"
+        ))
+    };
+    let method = Method::from_bytes(request.method.as_bytes())
+        .map_err(|_| unsendable("the method", &request.method))?;
+    let url = Url::parse(&format!(
+        "{}{}",
+        request.base.trim_end_matches('/'),
+        request.target
+    ))
+    .map_err(|_| unsendable("the target", &request.target))?;
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for header in &request.headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| unsendable("the field name", &header.name.escape_debug()))?;
+        let value = HeaderValue::from_bytes(&header.value.0).map_err(|_| {
+            WireError::Unsendable(format!(
+                "the value of `{name}` holds a control byte, which HTTP does not allow; `wire: raw` sends it"
+            ))
+        })?;
+        headers.try_append(name, value).map_err(|_| {
+            WireError::Unsendable("it has more than 32,768 header fields".to_owned())
+        })?;
+    }
+    let content = &request.body.0;
+    if content.is_empty() && matches!(&*request.method, "POST" | "PUT" | "PATCH") {
+        // The client leaves the length out then, and some servers ask for it with 411.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    let mut prepared = reqwest::Request::new(method, url);
+    *prepared.headers_mut() = headers;
+    if !content.is_empty() {
+        *prepared.body_mut() = Some(content.clone().into());
+    }
+    Ok(prepared)
+}
+
+/// What a failure of the client means. The client has no words for the difference between an end
+/// and nonsense, so the causes are asked: those of the operating system, else the parser's message.
+fn wire_error(error: &reqwest::Error) -> WireError {
+    let told = chain(error);
+    if error.is_connect() {
+        return WireError::Connect(told);
+    }
+    let unasked = causes(error).any(|cause| cause.to_string() == UNASKED);
+    let ended = !unasked
+        && causes(error).any(|cause| match cause.downcast_ref::<io::Error>() {
+            Some(error) => !matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other
+            ),
+            None => ENDS.contains(&&*cause.to_string()),
+        });
+    if ended {
+        WireError::Closed(told)
+    } else {
+        WireError::Nonsense(told)
+    }
+}
+
+/// The message of the innermost causes; the outer ones only say that sending failed, and where to.
+fn chain(error: &reqwest::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let message = cause.to_string();
+        if !OUTER.contains(&&*message) && told.last() != Some(&message) {
+            told.push(message);
+        }
+    }
+    if told.is_empty() {
+        error.to_string()
+    } else {
+        told.join(": ")
+    }
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
+
+/// What the client says when a connection ends, where there is no error of the operating system.
+const ENDS: &[&str] = &[
+    "channel closed",
+    "connection closed before message completed",
+    "operation was canceled",
+];
+/// What it says of bytes that come before it has asked for anything.
+const UNASKED: &str = "received unexpected message from connection";
+const OUTER: &[&str] = &[
+    "client error (Canceled)",
+    "client error (Connect)",
+    "client error (SendRequest)",
+];
+/// Fields by which the client frames a message itself (RFC 9112 sections 6 and 9).
+const OWN_FIELDS: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+const MAX_FIELDS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_a_url_would_change_is_not_carried() {
+        for (target, kept) in [
+            ("/", true),
+            ("/v1/get/?a=b&c=%2f", true),
+            ("/a?", true),
+            ("//x", true),
+            ("/a//b;c=d", true),
+            ("/%2F%zz", true),
+            ("", false),
+            ("*", false),
+            ("a", false),
+            ("?a", false),
+            ("http://other/", false),
+            ("/a/../b", false),
+            ("/./a", false),
+            ("/%2e%2e/a", false),
+            ("/ü", false),
+            ("/a b", false),
+            ("/a#b", false),
+            ("/a\\b", false),
+            ("/?a='b'", false),
+            ("/?\"", false),
+            ("/a\0", false),
+            ("/a\r\nB: c", false),
+        ] {
+            assert_eq!(
+                keeps_target("http://127.0.0.1:8080", target),
+                kept,
+                "{target:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_that_asks_for_its_own_framing_is_not_carried() {
+        let plain = Request {
+            base: "http://127.0.0.1:8080".to_owned(),
+            method: "GET".to_owned(),
+            target: "/".to_owned(),
+            headers: vec![
+                Header::new("Host", "other"),
+                Header::new("Authorization", "Bearer x"),
+            ],
+            ..Request::default()
+        };
+        assert!(carries(&plain));
+        for name in [
+            "Content-Length",
+            "TRANSFER-ENCODING",
+            "connection",
+            "Expect",
+        ] {
+            let mut framed = plain.clone();
+            framed.headers.push(Header::new(name, "x"));
+            assert!(!carries(&framed), "{name}");
+        }
+        assert!(!carries(&Request {
+            wire: WireKind::Raw,
+            ..plain.clone()
+        }));
+        assert!(!carries(&Request {
+            verbatim: Some("x".into()),
+            ..plain.clone()
+        }));
+        assert!(!carries(&Request {
+            connection: Some("a".to_owned()),
+            ..plain.clone()
+        }));
+        assert!(!carries(&Request {
+            method: "CONNECT".to_owned(),
+            ..plain
+        }));
+    }
+}
