@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::routing::{get, post};
 
 use crate::account::{AccountState, Accounts, Flow};
-use crate::button::{Gateway, device, socket};
+use crate::button::{Gateway, device, generate, socket};
 use crate::channel::Channel;
 use crate::clock::{Clock, http_date};
 use crate::config::{Config, Lifetimes, Limits};
@@ -21,7 +21,8 @@ use crate::counters::{Counters, Events};
 use crate::environment::{Environment, Tokens as EnvironmentTokens};
 use crate::fault::{Fault, Faults};
 use crate::http::{Answer, allow, with};
-use crate::jwt::Jwt;
+use crate::jwt::{Jwt, refresh};
+use crate::throttle::Throttle;
 use crate::variant::{LiveVariants, Variant, Variants};
 use crate::visitor::Visitors;
 use crate::{button, channel, environment, fault, jwt, visitor};
@@ -42,6 +43,7 @@ pub(crate) struct App {
     pub(crate) visitor: Visitors,
     pub(crate) jwt: Jwt,
     pub(crate) environment: EnvironmentTokens,
+    throttle: Throttle,
     started_with: (Vec<Fault>, Variants),
 }
 
@@ -63,6 +65,7 @@ impl App {
             limits: config.limits,
             counters: Counters::default(),
             events: Events::default(),
+            throttle: Throttle::default(),
             started_with: (config.faults, config.variants),
         }
     }
@@ -88,6 +91,7 @@ impl App {
         self.visitor.reset(self.clock.now());
         self.jwt.reset();
         self.environment.reset();
+        self.throttle.reset();
         self.counters.reset();
         self.events.clear();
     }
@@ -133,6 +137,18 @@ impl App {
         revoked
     }
 
+    /// Whether a login for this name is refused unread; `variant` is the flow's throttle.
+    pub(crate) fn throttles(&self, variant: Variant, flow: Flow, username: &str) -> bool {
+        self.variants.is(variant, "429") && self.throttle.refuses(self.clock.now(), flow, username)
+    }
+
+    /// Counts a wrong password for the throttle.
+    pub(crate) fn login_failed(&self, variant: Variant, flow: Flow, username: &str) {
+        if self.variants.is(variant, "429") {
+            self.throttle.failed(self.clock.now(), flow, username);
+        }
+    }
+
     /// Issues tokens in bulk, past every check of the flow, for measurements with many live tokens.
     pub(crate) fn seed(&self, flow: Flow, count: usize) -> Vec<String> {
         (0..count)
@@ -172,7 +188,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v2/accesstoken/all", get(button::list))
         .route(
             "/api/v2/accesstoken/generate",
-            get(button::generate).post(button::generate_with_token),
+            get(generate::generate).post(generate::generate_with_token),
         )
         .route("/api/v2/websocket", get(socket::open))
         // channel-login
@@ -199,8 +215,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/add/index.php", post(visitor::add))
         // jwt-login
         .route("/auth/jwt/login", post(jwt::login))
-        .route("/auth/jwt/refresh", post(jwt::refresh))
-        .route("/auth/jwt/postman-refresh", post(jwt::postman_refresh))
+        .route("/auth/jwt/refresh", post(refresh::refresh))
+        .route("/auth/jwt/postman-refresh", post(refresh::postman_refresh))
         .route("/auth/jwt/logout", post(jwt::logout))
         .route("/users/me", get(jwt::validate_routed))
         // environment-token
@@ -221,7 +237,8 @@ fn environment_routes(environment: &str) -> Router<Arc<App>> {
 
 /// The validations that carry no body, answered before the router: same functions, less machinery.
 ///
-/// Measured with wrk, 64 connections, server and client on a core each: see `server::respond`.
+/// Measured with wrk, 64 connections, server and client on a core each: the update of channel-login takes 13.0 us
+/// of the server's core by way of the router and 10.6 us past it (kernel included); the others gain as much.
 pub(crate) fn lane(
     app: &App,
     method: &Method,

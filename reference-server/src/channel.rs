@@ -19,7 +19,7 @@ use crate::counters::Tally;
 use crate::fault::Fault;
 use crate::http::{
     Answer, Credentials, FORM, Field, Form, JSON, TEXT, allow, answer, challenged, credentials,
-    media_type, read_body, secret,
+    media_type, read_body, retry_later, secret,
 };
 use crate::store::{Digest, Store, lock, random};
 use crate::variant::Variant;
@@ -134,6 +134,8 @@ enum Refusal {
     Body(StatusCode),
     /// No such user, or another password.
     Credentials,
+    /// Too many wrong passwords for this name.
+    Throttled,
     /// The account may have no token now.
     AccountState,
 }
@@ -243,7 +245,12 @@ fn check(app: &App, form: &Form, any_case_by: Fault) -> Result<usize, Refusal> {
     let (Some(username), Some(password)) = (field("Username"), field("Password")) else {
         return Err(Refusal::Incomplete);
     };
-    let account = find(app, username, password)?;
+    let (flow, throttle) = (Flow::ChannelLogin, Variant::ChannelThrottle);
+    if app.throttles(throttle, flow, username) {
+        return Err(Refusal::Throttled);
+    }
+    let account = find(app, username, password)
+        .inspect_err(|_| app.login_failed(throttle, flow, username))?;
     match account.state() {
         AccountState::Active => Ok(account.index),
         _ if app.faults.has(Fault::BlockedAccountGetsToken) => Ok(account.index),
@@ -288,6 +295,7 @@ fn refused(app: &App, refusal: Refusal) -> Answer {
     let (status, text) = match refusal {
         Refusal::Body(status) => return problem(status),
         Refusal::Credentials => (credentials, BAD_CREDENTIALS),
+        Refusal::Throttled => (StatusCode::TOO_MANY_REQUESTS, BAD_CREDENTIALS),
         Refusal::AccountState if in_band => (StatusCode::OK, BAD_STATE),
         Refusal::AccountState => (StatusCode::FORBIDDEN, BAD_STATE),
         Refusal::Incomplete | Refusal::MediaType if in_band => (StatusCode::OK, BAD_CREDENTIALS),
@@ -300,10 +308,10 @@ fn refused(app: &App, refusal: Refusal) -> Answer {
         text
     };
     let answer = plain(app, status, text, true);
-    if status == StatusCode::UNAUTHORIZED {
-        challenged(answer, CHALLENGE)
-    } else {
-        answer
+    match status {
+        StatusCode::UNAUTHORIZED => challenged(answer, CHALLENGE),
+        StatusCode::TOO_MANY_REQUESTS => retry_later(answer),
+        _ => answer,
     }
 }
 

@@ -19,7 +19,9 @@ use crate::app::App;
 use crate::clock::milliseconds;
 use crate::counters::Tally;
 use crate::fault::Fault;
-use crate::http::{Answer, Credentials, Form, allow, challenged, credentials, json, secret};
+use crate::http::{
+    Answer, Credentials, Form, allow, challenged, credentials, json, retry_later, secret,
+};
 use crate::store::{Digest, Store, lock, random};
 use crate::variant::Variant;
 
@@ -215,9 +217,7 @@ fn limited(throttle: &str) -> Answer {
     if throttle == "422" {
         return json(StatusCode::UNPROCESSABLE_ENTITY, LIMIT);
     }
-    let answer = json(StatusCode::TOO_MANY_REQUESTS, LIMIT);
-    let wait = axum::http::HeaderValue::from_static("60");
-    crate::http::with(answer, axum::http::header::RETRY_AFTER, wait)
+    retry_later(json(StatusCode::TOO_MANY_REQUESTS, LIMIT))
 }
 
 fn success(app: &App, token: &str) -> Answer {

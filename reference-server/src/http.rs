@@ -313,6 +313,13 @@ pub(crate) fn secret(app: &App, answer: Answer) -> Answer {
     with(answer, PRAGMA, HeaderValue::from_static("no-cache"))
 }
 
+/// Says when to come back after a 429 (RFC 6585 section 4).
+pub(crate) fn retry_later(answer: Answer) -> Answer {
+    use axum::http::header::RETRY_AFTER;
+    let seconds = HeaderValue::from_static(crate::throttle::RETRY_AFTER);
+    with(answer, RETRY_AFTER, seconds)
+}
+
 /// Lists the methods that a path has, where the router's own list would be wrong (RFC 9110 section 10.2.1).
 pub(crate) fn allow(answer: Answer, methods: &'static str) -> Answer {
     with(answer, ALLOW, HeaderValue::from_static(methods))

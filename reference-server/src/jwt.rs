@@ -2,9 +2,11 @@
 //!
 //! Follows the document, and the base library's published behaviour where the document is silent: `detail` bodies,
 //! 400 for bad credentials, 422 for requests of the wrong shape, 401 for everything unauthorized. Tokens live in
-//! [`token`], refresh families in [`session`].
+//! [`token`], refresh families in [`session`], the
+//! endpoints that rotate them in [`refresh`].
 
 mod hs256;
+pub(crate) mod refresh;
 mod session;
 mod token;
 
@@ -23,7 +25,7 @@ use crate::counters::Tally;
 use crate::fault::Fault;
 use crate::http::{
     Answer, Credentials, FORM, Field, Form, challenged, credentials, json as json_text, json_value,
-    media_type, parse_credentials, quoted, read_body, secret,
+    media_type, parse_credentials, quoted, read_body, retry_later, secret,
 };
 use crate::store::Digest;
 use crate::variant::Variant;
@@ -88,6 +90,8 @@ enum Refusal {
     NotVerified,
     /// 422: fields are missing or of the wrong shape.
     Shape(Vec<Value>),
+    /// 429: too many wrong passwords for this name.
+    Throttled,
     /// 401: the refresh token does not count.
     Unauthorized,
     /// A defect: an unknown user is told so.
@@ -103,6 +107,7 @@ impl Refusal {
             Self::Inactive => detail(StatusCode::BAD_REQUEST, "LOGIN_USER_INACTIVE"),
             Self::NotVerified => json_text(StatusCode::BAD_REQUEST, NOT_VERIFIED),
             Self::Shape(details) => unprocessable(&details),
+            Self::Throttled => retry_later(problem(StatusCode::TOO_MANY_REQUESTS)),
             Self::Unauthorized => unauthorized(app, INVALID_TOKEN),
             Self::UnknownUser => detail(StatusCode::NOT_FOUND, "USER_NOT_FOUND"),
         }
@@ -215,7 +220,14 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, Refusal> {
         }
     }
     match (username, password) {
-        (Some(username), Some(password)) if details.is_empty() => check(app, username, password),
+        (Some(username), Some(password)) if details.is_empty() => {
+            let (flow, throttle) = (Flow::JwtLogin, Variant::JwtThrottle);
+            if app.throttles(throttle, flow, username) {
+                return Err(Refusal::Throttled);
+            }
+            check(app, username, password)
+                .inspect_err(|_| app.login_failed(throttle, flow, username))
+        }
         _ => Err(Refusal::Shape(details)),
     }
 }
@@ -273,112 +285,6 @@ fn issued(app: &App, pair: &Pair) -> Answer {
         pair.access, pair.refresh
     );
     secret(app, json_text(StatusCode::OK, body))
-}
-
-/// `POST /auth/jwt/refresh`: the refresh token in the header `refresh-token`.
-pub(crate) async fn refresh(State(app): State<Arc<App>>, request: Request) -> Answer {
-    let (parts, form) = match read_form(&app, request).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal.answer(&app),
-    };
-    let token = match header_token(&parts.headers) {
-        Ok(Some(token)) => Some(token.to_owned()),
-        Ok(None) if app.variants.is(Variant::RefreshPlace, "anywhere") => {
-            token_elsewhere(&parts, &form)
-        }
-        Ok(None) => None,
-        Err(()) => return unauthorized(&app, INVALID_TOKEN),
-    };
-    match (token, parameter(&app, &form, "client_id")) {
-        (_, Err(refusal)) => refusal.answer(&app),
-        (None, _) => unprocessable(&[missing("header", "refresh-token")]),
-        (Some(token), Ok(client_id)) => rotate(&app, &token, client_id, Endpoint::Refresh).await,
-    }
-}
-
-/// The header `refresh-token`; `Err` if it is there twice or is no text.
-fn header_token(headers: &HeaderMap) -> Result<Option<&str>, ()> {
-    let mut values = headers.get_all("refresh-token").iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(_), Some(_)) => Err(()),
-        (Some(value), None) => match value.to_str() {
-            Ok("") => Ok(None),
-            Ok(token) => Ok(Some(token)),
-            Err(_) => Err(()),
-        },
-    }
-}
-
-/// The other places that a client might try.
-fn token_elsewhere(parts: &Parts, form: &Form) -> Option<String> {
-    let query = Form::of_query(&parts.uri).unwrap_or_default();
-    let bearer = parts.headers.get(axum::http::header::AUTHORIZATION);
-    let bearer = bearer.and_then(|value| match parse_credentials(value, "Bearer", true) {
-        Credentials::Token(token) => Some(token.into_owned()),
-        _ => None,
-    });
-    let owned = |field: Field<'_>| field.filled().map(str::to_owned);
-    owned(form.field("refresh_token"))
-        .or_else(|| owned(query.field("refresh_token")))
-        .or(bearer)
-}
-
-/// `POST /auth/jwt/postman-refresh`: the same by the form of RFC 6749 section 6, or by the header.
-pub(crate) async fn postman_refresh(State(app): State<Arc<App>>, request: Request) -> Answer {
-    if app.variants.is(Variant::Postman, "off") {
-        return problem(StatusCode::NOT_FOUND);
-    }
-    let (parts, form) = match read_form(&app, request).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal.answer(&app),
-    };
-    match postman_token(&app, &parts.headers, &form) {
-        Ok((token, client_id)) => rotate(&app, token, client_id, Endpoint::Postman).await,
-        Err(refusal) => refusal.answer(&app),
-    }
-}
-
-type TokenAndClient<'a> = (&'a str, Option<&'a str>);
-
-fn postman_token<'a>(
-    app: &App,
-    headers: &'a HeaderMap,
-    form: &'a Form,
-) -> Result<TokenAndClient<'a>, Refusal> {
-    let header = header_token(headers).map_err(|()| Refusal::Unauthorized)?;
-    let body = parameter(app, form, "refresh_token")?;
-    let client_id = parameter(app, form, "client_id")?;
-    match parameter(app, form, "grant_type")? {
-        Some("refresh_token") => {}
-        Some(_) => return Err(Refusal::Shape(vec![wrong_grant_type("refresh_token")])),
-        None if body.is_some() => return Err(Refusal::Shape(vec![missing("body", "grant_type")])),
-        None => {}
-    }
-    match (header, body) {
-        (Some(header), Some(body)) if header != body => Err(Refusal::Unauthorized),
-        (Some(token), _) | (None, Some(token)) => Ok((token, client_id)),
-        (None, None) => Err(Refusal::Shape(vec![missing("body", "refresh_token")])),
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint {
-    Postman,
-    Refresh,
-}
-
-async fn rotate(app: &App, token: &str, client_id: Option<&str>, at: Endpoint) -> Answer {
-    let mut lenient = at == Endpoint::Postman && app.faults.has(Fault::PostmanReusesToken);
-    if app.faults.has(Fault::RefreshRace) {
-        // The defect: whoever passes this check within the moment before the token is spent succeeds as well.
-        lenient |= app.jwt.sessions.is_fresh(token);
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
-    match app.jwt.sessions.rotate(app, token, client_id, lenient) {
-        Some(pair) => issued(app, &pair),
-        None => unauthorized(app, INVALID_TOKEN),
-    }
 }
 
 /// `POST /auth/jwt/logout`: 204 for a valid token, which stays valid unless the variant says otherwise.

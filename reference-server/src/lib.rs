@@ -35,6 +35,7 @@ mod jwt;
 mod server;
 mod store;
 mod suggestion;
+mod throttle;
 mod variant;
 mod visitor;
 

@@ -80,6 +80,8 @@ variants! {
         "Whether plain bodies end with a newline.";
     PasswordCase "channel-login.password_case" ["exact", "insensitive"]
         "Whether a password that is a UUID may be written in upper case.";
+    ChannelThrottle "channel-login.throttle" ["off", "429"]
+        "Whether ten wrong passwords for one name within a minute close it for the rest of that minute.";
     // visitor-login
     EmptyCredentials "visitor-login.empty_credentials" ["missing", "wrong"]
         "Whether an empty user name or password is missing (1157) or wrong (1142).";
@@ -97,6 +99,8 @@ variants! {
         "What a path without its final slash answers: 301, 404 or 308.";
     Branch "visitor-login.branch" ["production", "development"]
         "Whether debug=1 is honoured on failures, as only the development branch does.";
+    VisitorThrottle "visitor-login.throttle" ["off", "429"]
+        "Whether ten wrong passwords for one name within a minute close it for the rest of that minute.";
     // jwt-login
     MissingGrantType "jwt-login.missing_grant_type" ["refused", "accepted"]
         "Whether a login without grant_type is refused (the document) or accepted (the base library).";
@@ -130,6 +134,8 @@ variants! {
         "Whether a repeated form parameter is refused (RFC 6749 section 3.2) or the last counts.";
     Challenge "jwt-login.challenge" ["present", "absent"]
         "Whether a 401 carries WWW-Authenticate; the base library sends none.";
+    JwtThrottle "jwt-login.throttle" ["off", "429"]
+        "Whether ten wrong passwords for one name within a minute close it for the rest of that minute.";
     // environment-token
     Spelling "environment-token.spelling" ["document", "newer"]
         "Whether bodies use success/data/message or the newer Status/Data/Message.";

@@ -149,6 +149,15 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, (Error, Hint
         ));
     }
     let login = read_login(app, form).map_err(|error| (error, None))?;
+    let (flow, throttle) = (Flow::VisitorLogin, Variant::VisitorThrottle);
+    if app.throttles(throttle, flow, &login.username) {
+        return Err((Error::Throttled, None));
+    }
+    find(app, &login).inspect_err(|_| app.login_failed(throttle, flow, &login.username))
+}
+
+/// The account of these credentials; its state is judged after the password, and never told.
+fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint)> {
     let any_case = app.variants.is(Variant::VisitorUsernameCase, "insensitive");
     let Some(account) = app
         .accounts

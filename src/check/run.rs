@@ -324,12 +324,8 @@ fn add_unheard(plan: &Plan<'_>, library: &Library, findings: &mut Vec<Finding>) 
 /// Every secret of a trace with its name.
 fn secrets(trace: &Trace) -> SecretBook {
     let mut book = SecretBook::default();
-    for entry in &trace.entries {
-        for name in &trace.secrets {
-            if let Some(value) = entry.bindings.get(name) {
-                book.note(value, name);
-            }
-        }
+    for (name, value) in &trace.secrets {
+        book.note(value, name);
     }
     book
 }

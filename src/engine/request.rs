@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use form_urlencoded::Serializer;
+use form_urlencoded::byte_serialize;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::capture::plain;
 use crate::model::{Bytes, Header, Request, WireKind};
 use crate::scenario::{Body, JsonTemplate, Part, Place, SendStep};
-use crate::source::{RenderError, Scope, Template};
+use crate::source::{RenderError, Scope, Template, bytes_of};
 use crate::target::{Credential, FlowBinding, Operation};
 
 /// Why a request cannot be made.
@@ -47,14 +47,14 @@ pub(super) fn build(
     } else {
         operation.path.replace("{environment}", environment.as_deref().unwrap_or_default())
     };
-    bindings.insert("path".to_owned(), documented_path.clone());
     let scope = Scope { bindings: &bindings, random: outer.random };
 
     let mut draft = Draft::new(operation, send, &scope);
     draft.parameters(binding, environment.as_deref())?;
     draft.present_token()?;
     let mut path = match &send.path {
-        Some(template) => template.text(&scope)?,
+        // Items of a repeated step are filled before the operation is known: `${path}` stays as it is until here.
+        Some(template) => template.text(&scope)?.replace(PATH, &documented_path),
         None => documented_path,
     };
     draft.distribute(&mut path);
@@ -79,6 +79,9 @@ pub(super) fn build(
     }
     Ok((request, environment))
 }
+
+/// What `${path}` stands for until the operation's path is known.
+pub(super) const PATH: &str = "${path}";
 
 struct Draft<'a> {
     operation: &'a Operation,
@@ -185,7 +188,7 @@ impl<'a> Draft<'a> {
                     Part::Form => self.form.push((key.clone(), text)),
                     Part::Multipart => self.multipart.push((key.clone(), text)),
                     Part::Cookie => self.cookies.push(format!("{key}={text}")),
-                    Part::Header => self.fields.push(Header::new(key.clone(), &text)),
+                    Part::Header => self.fields.push(Header { name: key.clone(), value: Bytes(bytes_of(&text)) }),
                     Part::Path => *path = path.replace(&format!("{{{key}}}"), &encode(&text)),
                     Part::Json => {}
                 }
@@ -194,9 +197,7 @@ impl<'a> Draft<'a> {
     }
 
     fn target(&self, path: String) -> Result<String, RequestError> {
-        let mut query = Serializer::new(String::new());
-        query.extend_pairs(&self.query);
-        let mut query = query.finish();
+        let mut query = form(&self.query);
         if let Some(template) = &self.send.query {
             if !query.is_empty() {
                 query.push('&');
@@ -238,9 +239,7 @@ impl<'a> Draft<'a> {
         } else if !self.multipart.is_empty() {
             (Some(format!("multipart/form-data; boundary={BOUNDARY}")), multipart(&self.multipart).into_bytes())
         } else if !self.form.is_empty() {
-            let mut form = Serializer::new(String::new());
-            form.extend_pairs(&self.form);
-            (Some("application/x-www-form-urlencoded".to_owned()), form.finish().into_bytes())
+            (Some("application/x-www-form-urlencoded".to_owned()), form(&self.form).into_bytes())
         } else if !self.json.is_empty() {
             (Some("application/json".to_owned()), Value::Object(self.json.clone()).to_string().into_bytes())
         } else if let Some(raw) = &self.operation.body {
@@ -270,6 +269,13 @@ impl<'a> Draft<'a> {
         let default = body.json.as_ref().map(|_| "application/json".to_owned());
         Ok((body.media_type.clone().or(default), bytes))
     }
+}
+
+/// Encodes pairs as `application/x-www-form-urlencoded`; values need not be UTF-8.
+fn form(pairs: &[(String, String)]) -> String {
+    let encode = |text: &str| byte_serialize(&bytes_of(text)).collect::<String>();
+    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    pairs.join("&")
 }
 
 const BOUNDARY: &str = "gatecrash-part-5f3a9c";

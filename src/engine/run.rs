@@ -1,7 +1,7 @@
 //! Runs the steps of a scenario and writes down what happened.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::capture::{capture, plain};
-use super::judge::{Assessed, assess, observed};
-use super::request::{RequestError, build};
+use super::judge::{Assessed, hold_all};
+use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
 use crate::hook::{HookCall, Hooks};
 use crate::model::{
     Act, Bindings, Entry, Exchange, ExpectationSet, Header, Millis, Reply, Request, Role, Stop, StopKind, Timing,
     Trace, WireError,
 };
-use crate::scenario::{Action, Capture, HookStep, JsonTemplate, Kind, Scenario, SendStep, Source, Span, Step, When};
+use crate::scenario::{Action, Capture, HookStep, JsonTemplate, Scenario, SendStep, Source, Span, Step, When};
 use crate::source::{Random, Scope, Template};
 use crate::target::{Field, FlowBinding};
 use crate::wire::{Socket, Wires};
@@ -104,12 +104,12 @@ pub(super) struct Runner<'a> {
 impl<'a> Runner<'a> {
     fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
         let mut bindings = Bindings::new();
-        let mut secrets = BTreeSet::new();
+        let mut secrets = Vec::new();
         for (role, identity) in &engine.binding.identities {
             for (field, value) in &identity.fields {
                 let name = format!("identity.{role}.{field}");
                 if identity.secret.contains(field) {
-                    secrets.insert(name.clone());
+                    secrets.push((name.clone(), value.clone()));
                 }
                 bindings.insert(name, value.clone());
             }
@@ -121,6 +121,7 @@ impl<'a> Runner<'a> {
         bindings.insert("host".to_owned(), host.to_owned());
         bindings.insert("flow".to_owned(), engine.binding.flow.name().to_owned());
         bindings.insert("environment".to_owned(), String::new());
+        bindings.insert("path".to_owned(), PATH.to_owned());
         let part = format!("{}@{}", scenario.name, scenario.flow);
         Self {
             engine,
@@ -315,7 +316,7 @@ impl<'a> Runner<'a> {
         &mut self,
         step: &Step,
         act: Act,
-        known_before: BTreeSet<String>,
+        known_before: usize,
         operation: Option<&str>,
     ) -> Stopped {
         self.keep(&step.capture, &act, operation);
@@ -332,10 +333,10 @@ impl<'a> Runner<'a> {
             let field = self.field(&one.source, operation);
             match capture(&one.source, act, field, &self.scope()) {
                 Ok(value) => {
-                    self.bindings.insert(one.name.clone(), value);
                     if one.secret {
-                        self.trace.secrets.insert(one.name.clone());
+                        self.note_secret(&one.name, &value);
                     }
+                    self.bindings.insert(one.name.clone(), value);
                 }
                 Err(reason) => {
                     self.bindings.remove(&one.name);
@@ -355,7 +356,7 @@ impl<'a> Runner<'a> {
         label: &str,
         role: Role,
         expectations: Option<ExpectationSet>,
-        known_before: BTreeSet<String>,
+        known_before: usize,
         act: Act,
     ) -> Entry {
         let step = format!("{label}{}", self.item);
@@ -365,14 +366,11 @@ impl<'a> Runner<'a> {
     /// Ends the scenario when an expectation without a check does not hold on the entry written last.
     pub(super) fn prerequisites(&self, set: ExpectationSet, label: &str) -> Stopped {
         let Some(entry) = self.trace.entries.last() else { return Ok(()) };
-        let (Act::Exchange(exchange) | Act::Socket { exchange, .. }) = &entry.act else { return Ok(()) };
         for expectation in self.scenario.expectations(set) {
-            let Kind::Answer(assertion) = &expectation.kind else { continue };
             if expectation.check.is_some() || !self.chosen(expectation.when.as_ref()) {
                 continue;
             }
-            let observed = observed(&self.trace, entry, exchange);
-            match assess(self.engine.binding, assertion, &observed) {
+            match hold_all(self.engine.binding, expectation, &self.trace, entry) {
                 Assessed::Holds => {}
                 Assessed::Breaks(violation) => {
                     let wanted = violation.wanted.join(" or ");
@@ -428,9 +426,6 @@ impl<'a> Runner<'a> {
         let mut outer = std::mem::replace(&mut self.bindings, inner);
         let result = self.steps(steps).await;
         for (name, exported) in exports {
-            if self.trace.secrets.contains(name) {
-                self.trace.secrets.insert(exported.clone());
-            }
             match self.bindings.get(name) {
                 Some(value) => drop(outer.insert(exported.clone(), value.clone())),
                 None => {
@@ -461,8 +456,14 @@ impl<'a> Runner<'a> {
         Scope { bindings: &self.bindings, random: Some(&self.random) }
     }
 
-    pub(super) fn known(&self) -> BTreeSet<String> {
-        self.trace.secrets.iter().filter(|name| self.bindings.contains_key(*name)).cloned().collect()
+    pub(super) fn known(&self) -> usize {
+        self.trace.secrets.len()
+    }
+
+    pub(super) fn note_secret(&mut self, name: &str, value: &str) {
+        if !self.trace.secrets.iter().any(|(_, known)| known == value) {
+            self.trace.secrets.push((name.to_owned(), value.to_owned()));
+        }
     }
 
     pub(super) fn stopped(&self, step: &Step, reason: &str) -> Stop {

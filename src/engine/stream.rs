@@ -1,6 +1,5 @@
 //! Steps on WebSockets.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::run::{OpenSocket, Runner, Stopped, stop};
@@ -48,7 +47,7 @@ impl Runner<'_> {
         self.finish_stream(step, act, known_before, &operation)
     }
 
-    fn finish_stream(&mut self, step: &Step, act: Act, known: BTreeSet<String>, operation: &str) -> Stopped {
+    fn finish_stream(&mut self, step: &Step, act: Act, known: usize, operation: &str) -> Stopped {
         self.finish(step, act, known, Some(operation))
     }
 

@@ -5,7 +5,7 @@ use futures_util::stream::{StreamExt, iter};
 use super::capture::capture;
 use super::run::{Runner, Stopped};
 use crate::model::{Act, Exchange, Role, Trial, WireError};
-use crate::scenario::{Kind, Race, Sample, Step};
+use crate::scenario::{Race, Sample, Step};
 
 impl Runner<'_> {
     pub(super) async fn race(&mut self, step: &Step, race: &Race) -> Stopped {
@@ -28,27 +28,36 @@ impl Runner<'_> {
         }
         let entry = self.entry(&step.label, Role::Step, step.expect, known_before, Act::Race { trials });
         self.trace.entries.push(entry);
-        Ok(())
+        match step.expect {
+            Some(set) => self.prerequisites(set, &step.label),
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn sample(&mut self, step: &Step, sample: &Sample) -> Stopped {
         let known_before = self.known();
         let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut values: Vec<Option<String>> = Vec::new();
         if sample.concurrency <= 1 {
             for _ in 0..sample.count {
                 self.steps(&sample.prepare).await?;
                 if let Act::Exchange(exchange) = self.send(&sample.send, &step.label).await? {
+                    // A template may name what the steps before this request captured.
+                    values.push(self.collected(sample, &exchange));
                     exchanges.push(*exchange);
                 }
             }
         } else {
             exchanges = self.at_once(step, sample).await?;
+            values = exchanges.iter().map(|exchange| self.collected(sample, exchange)).collect();
         }
-        let values: Vec<Option<String>> = exchanges.iter().map(|exchange| self.collected(sample, exchange)).collect();
         self.watch(&values);
         let entry = self.entry(&step.label, Role::Step, step.expect, known_before, Act::Sample { exchanges, values });
         self.trace.entries.push(entry);
-        self.sample_prerequisites(step)
+        match step.expect {
+            Some(set) => self.prerequisites(set, &step.label),
+            None => Ok(()),
+        }
     }
 
     async fn at_once(&mut self, step: &Step, sample: &Sample) -> Result<Vec<Exchange>, crate::model::Stop> {
@@ -83,9 +92,7 @@ impl Runner<'_> {
     fn watch(&mut self, values: &[Option<String>]) {
         for (index, value) in values.iter().enumerate() {
             if let Some(value) = value {
-                let name = format!("sample.{}", index + 1);
-                self.bindings.insert(name.clone(), value.clone());
-                self.trace.secrets.insert(name);
+                self.note_secret(&format!("sample.{}", index + 1), value);
             }
         }
         if let Some(value) = values.iter().flatten().last() {
@@ -93,10 +100,4 @@ impl Runner<'_> {
         }
     }
 
-    fn sample_prerequisites(&self, step: &Step) -> Stopped {
-        let Some(set) = step.expect else { return Ok(()) };
-        let wanted = |kind: &Kind| matches!(kind, Kind::Answer(_));
-        let unnamed = self.scenario.expectations(set).iter().any(|e| e.check.is_none() && wanted(&e.kind));
-        if unnamed { self.prerequisites(set, &step.label) } else { Ok(()) }
-    }
 }

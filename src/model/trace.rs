@@ -1,6 +1,6 @@
 //! What happened while a scenario ran, in order: enough to judge it again without a server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,8 @@ pub struct Trace {
     pub entries: Vec<Entry>,
     /// Why the scenario ended before its last step, if it did.
     pub stop: Option<Stop>,
-    /// The names among the bindings whose values are secrets.
-    pub secrets: BTreeSet<String>,
+    /// Every secret of the run with its name, in the order in which they became known.
+    pub secrets: Vec<(String, String)>,
 }
 
 /// The end of a scenario before its last step.
@@ -79,8 +79,8 @@ pub struct Entry {
     pub expectations: Option<ExpectationSet>,
     /// The values that the expectations can name: those known before, and those captured here.
     pub bindings: Bindings,
-    /// The names that were bound before this entry: what an answer may not show again.
-    pub known_before: BTreeSet<String>,
+    /// How many of the trace's secrets were known before this entry: what an answer may not show again.
+    pub known_before: usize,
     /// What was done and what came of it.
     pub act: Act,
 }

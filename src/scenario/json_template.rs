@@ -39,10 +39,10 @@ impl JsonTemplate {
     /// Fills the texts.
     ///
     /// # Errors
-    /// A name without a value, or a text that is not UTF-8.
+    /// A name without a value.
     pub fn fill(&self, scope: &Scope<'_>) -> Result<Value, RenderError> {
         Ok(match self {
-            Self::Text(template) => Value::String(template.text(scope)?),
+            Self::Text(template) => Value::String(template.carried(scope)?),
             Self::Plain(value) => value.clone(),
             Self::Array(items) => {
                 Value::Array(items.iter().map(|item| item.fill(scope)).collect::<Result<_, _>>()?)

@@ -18,4 +18,4 @@ pub use json_path::JsonPath;
 pub use locate::{Location, Segment, YamlPath, locate};
 pub use random::Random;
 pub use suggest::closest;
-pub use template::{RenderError, Scope, Template};
+pub use template::{RenderError, Scope, Template, bytes_of};

@@ -133,6 +133,15 @@ impl Template {
         Ok(out)
     }
 
+    /// Fills the template, to text that another template can carry on: bytes that are not UTF-8 are kept as
+    /// the last 256 code points of Unicode, and become themselves again in `bytes`.
+    ///
+    /// # Errors
+    /// As `bytes`.
+    pub fn carried(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
+        Ok(carry(&self.bytes(scope)?))
+    }
+
     /// Fills the template, to text.
     ///
     /// # Errors
@@ -142,11 +151,38 @@ impl Template {
     }
 }
 
+const CARRIED: u32 = 0x10_ff00;
+
+fn carry(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let carried = chunk.invalid().iter().filter_map(|byte| char::from_u32(CARRIED + u32::from(*byte)));
+        text.extend(carried);
+    }
+    text
+}
+
+/// The bytes that a carried text stands for.
+pub fn bytes_of(text: &str) -> Vec<u8> {
+    if !text.chars().any(|c| u32::from(c) >= CARRIED) {
+        return text.as_bytes().to_vec();
+    }
+    let mut bytes = Vec::new();
+    for c in text.chars() {
+        match u32::from(c).checked_sub(CARRIED).and_then(|byte| u8::try_from(byte).ok()) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
+
 impl Head {
     fn value(&self, scope: &Scope<'_>) -> Result<Vec<u8>, RenderError> {
         match self {
             Self::Name(name) => match scope.bindings.get(name) {
-                Some(value) => Ok(value.clone().into_bytes()),
+                Some(value) => Ok(bytes_of(value)),
                 None => Err(RenderError::Unbound(name.clone())),
             },
             Self::Made(function) => function.make(scope),
@@ -329,6 +365,18 @@ mod tests {
         }
         let message = Template::parse("${token|uper}").unwrap_err();
         assert!(message.contains("did you mean `upper`?"), "{message}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_carried_through_a_binding() {
+        let nothing = BTreeMap::new();
+        let scope = Scope { bindings: &nothing, random: None };
+        let carried = Template::parse("a${hex(ff00c3)}b").unwrap().carried(&scope).unwrap();
+        let bindings = BTreeMap::from([("each".to_owned(), carried)]);
+        let scope = Scope { bindings: &bindings, random: None };
+        let again = Template::parse("<${each}>").unwrap();
+        assert_eq!(again.bytes(&scope).unwrap(), b"<a\xff\x00\xc3b>");
+        assert_eq!(again.text(&scope), Err(RenderError::NotText));
     }
 
     #[test]

@@ -269,8 +269,12 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, text: String) -> Result<(), Option<End>> {
-        let sent = self.socket.send(Message::Text(Utf8Bytes::from(text))).await;
-        sent.map_err(|_| None)
+        let sending = self.socket.send(Message::Text(Utf8Bytes::from(text)));
+        // A client that reads nothing must not keep its messages here for ever.
+        match tokio::time::timeout(self.app.limits.slow_body, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(None),
+        }
     }
 
     /// Says why, then closes; a client that has gone already is no concern.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::fault::Fault;
-use crate::http::{Answer, challenged, json_value};
+use crate::http::{Answer, challenged, json_value, retry_later};
 use crate::variant::Variant;
 
 /// What went wrong. Several of them share a code where the documents do not tell them apart.
@@ -24,6 +24,7 @@ pub(crate) enum Error {
     NoToken,
     Purpose,
     Server,
+    Throttled,
     UnknownUser,
     Unsupported,
     WrongCredentials,
@@ -43,6 +44,13 @@ impl Error {
         match self {
             Self::WrongCredentials => (
                 401,
+                1142,
+                OAUTH,
+                "Wrong username/password. Please try again.",
+            ),
+            // The documents have no code for it; to a client it is one more refused login.
+            Self::Throttled => (
+                429,
                 1142,
                 OAUTH,
                 "Wrong username/password. Please try again.",
@@ -129,6 +137,7 @@ pub(crate) fn refuse_with(
         Some(challenge) if answer.status() == StatusCode::UNAUTHORIZED => {
             challenged(answer, challenge)
         }
+        _ if error == Error::Throttled => retry_later(answer),
         _ => answer,
     }
 }

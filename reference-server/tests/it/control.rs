@@ -205,6 +205,39 @@ async fn seeded_tokens_are_accepted() {
     }
 }
 
+#[tokio::test]
+async fn a_throttle_closes_a_name_for_a_minute_and_then_lets_its_owner_in() {
+    let (channel, visitor) = ("550e8400-e29b-41d4-a716-446655440000", "visitor-password-1");
+    for (flow, path, name, password) in [
+        ("channel-login", "/generateToken", "channel_user", channel),
+        ("visitor-login", "/v1/oauth/", "reception", visitor),
+        (
+            "jwt-login",
+            "/auth/jwt/login",
+            "alice@example.com",
+            "alice-password-1",
+        ),
+    ] {
+        let site = Site::with(&[&format!("{flow}.throttle=429")], &[]);
+        let login = async |password: &str| {
+            let fields = [
+                ("grant_type", "password"),
+                ("username", name),
+                ("password", password),
+            ];
+            site.form(path, &fields).await
+        };
+        for _ in 0..10 {
+            assert!(matches!(login("x").await.status.as_u16(), 400 | 401));
+        }
+        let closed = login(password).await;
+        closed.has_status(429);
+        assert_eq!(closed.header("retry-after"), "60");
+        site.advance(60_000);
+        login(password).await.has_status(200);
+    }
+}
+
 #[test]
 fn a_server_starts_and_stops_at_once() {
     drop(Server::start(Config::default()).unwrap());

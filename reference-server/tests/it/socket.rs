@@ -241,6 +241,22 @@ async fn socket_faults_act() {
     settle(&mut socket).await;
     site.advance(20_000);
     assert_eq!(hear(&mut socket).await["returnCode"], -32);
+    let site = Site::with(&[], &[Fault::SocketQueryToken, Fault::SocketNeverTimesOut]);
+    let query = format!("?accesstoken={}", token(&site).await);
+    is_orders(
+        &hear(&mut connect(&site, &query, None).await.unwrap()).await,
+        2,
+    );
+    let mut socket = open(&site).await;
+    site.advance(100_000);
+    settle(&mut socket).await;
+    let site = Site::with(&[], &[Fault::SocketNewsBeforeToken]);
+    let mut socket = open(&site).await;
+    settle(&mut socket).await;
+    site.control("POST", "/orders", r#"{"change":"created"}"#)
+        .await
+        .has_status(200);
+    assert_eq!(hear(&mut socket).await["type"], "ORDER_CREATED");
     let site = Site::with(&[], &[Fault::SocketClosesInSilence]);
     let mut socket = open(&site).await;
     say(&mut socket, "x").await;

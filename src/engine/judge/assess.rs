@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::classify::is_class;
 use super::evidence::{cut, shown};
 use crate::model::{
-    Act, Entry, Exchange, Header, Response, SocketEvent, Trace, Violation, WireError, parse_http_date,
+    Act, Entry, Exchange, Header, Response, Role, SocketEvent, Trace, Violation, WireError, parse_http_date,
 };
 use crate::scenario::{Actual, Assertion, Filter, JwtAssertion, Matcher, SameAs};
 use crate::source::{JsonPath, Scope};
@@ -309,8 +309,8 @@ fn jwt_holds(jwt: &JwtAssertion, around: &Surroundings<'_>) -> Result<(), Violat
 }
 
 fn same_holds(same: &SameAs, response: &Response, observed: &Observed<'_>) -> Result<(), Violation> {
-    let earlier = observed.trace.entries.iter().find(|entry| entry.step == same.step);
-    let earlier = earlier.and_then(|entry| match &entry.act {
+    let named = |entry: &&Entry| entry.role == Role::Step && entry.step == same.step;
+    let earlier = observed.trace.entries.iter().find(named).and_then(|entry| match &entry.act {
         Act::Exchange(exchange) => exchange.reply.as_ref().ok(),
         _ => None,
     });
@@ -349,10 +349,13 @@ fn comparable(response: &Response, same: &SameAs) -> Vec<(String, String)> {
     headers
 }
 
+/// Shorter values are words, not secrets.
+const SHORTEST_SECRET: usize = 6;
+
 fn no_secrets(except: &[String], response: &Response, observed: &Observed<'_>) -> Result<(), Violation> {
     let body = response.body.text();
-    for name in observed.entry.known_before.iter().filter(|name| observed.trace.secrets.contains(*name)) {
-        let Some(value) = observed.entry.bindings.get(name).filter(|value| value.len() >= 6) else { continue };
+    let known = observed.trace.secrets.iter().take(observed.entry.known_before);
+    for (name, value) in known.filter(|(_, value)| value.len() >= SHORTEST_SECRET) {
         let excused = except.iter().any(|one| observed.entry.bindings.get(one) == Some(value) || one == name);
         if excused {
             continue;

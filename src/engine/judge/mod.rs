@@ -40,8 +40,25 @@ pub fn judge(law: &Law<'_>, scenario: &Scenario, trace: &Trace) -> Vec<Finding> 
     bench.conclude()
 }
 
+/// Holds an entry against one expectation by itself: what a prerequisite is told by.
+pub(super) fn hold_all(binding: &FlowBinding, expectation: &Expectation, trace: &Trace, entry: &Entry) -> Assessed {
+    match (&expectation.kind, &entry.act) {
+        (Kind::Count { outcome, at_least, at_most }, Act::Race { trials }) => {
+            tally::race(binding, trials, outcome, *at_least, *at_most)
+        }
+        (Kind::Collection { distinct, identical }, Act::Sample { exchanges, values }) => {
+            tally::sample(exchanges, values, *distinct, *identical)
+        }
+        (Kind::Answer(assertion), act) => {
+            let results = exchanges(act).map(|exchange| assess(binding, assertion, &observed(trace, entry, exchange)));
+            results.into_iter().find(|result| *result != Assessed::Holds).unwrap_or(Assessed::Holds)
+        }
+        _ => Assessed::Holds,
+    }
+}
+
 /// One exchange, or what was seen on a socket, with the names that were known then.
-pub(super) fn observed<'a>(trace: &'a Trace, entry: &'a Entry, exchange: &'a Exchange) -> Observed<'a> {
+fn observed<'a>(trace: &'a Trace, entry: &'a Entry, exchange: &'a Exchange) -> Observed<'a> {
     let event = match &entry.act {
         Act::Socket { event, .. } => Some(event),
         _ => None,

@@ -1,0 +1,202 @@
+//! Generating tokens: for an open window, or under the authority of a token.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+
+use super::device::Press;
+use super::{Refusal, TOKEN_LENGTH, Token, WINDOW, authorize, error, problem, token_json};
+use crate::account::Flow;
+use crate::app::{App, Peer};
+use crate::counters::Tally;
+use crate::fault::Fault;
+use crate::http::{Answer, FORM, Field, Form, json, media_type, read_body, secret};
+use crate::variant::Variant;
+
+const NAME: &str = "Invalid name for access token. Can only contain 1 to 32 letters, digits, spaces, \
+                    hyphens and underscores, with no space at either end.";
+const DUPLICATE: &str = "Invalid name for access token. Can only be used once.";
+
+/// `GET /api/v2/accesstoken/generate`: one token for an open window.
+pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let name = Form::of_query(request.uri()).and_then(|query| name_of(&query));
+    let name_first = app.variants.is(Variant::NamePrecedence, "name");
+    let open = app.button.device.is_open(&app) || app.faults.has(Fault::ButtonNotNeeded);
+    let Some(name) = name.filter(|name| is_free(&app, name)) else {
+        if app.faults.has(Fault::BadNameConsumesWindow) {
+            app.button.device.take(&app);
+        }
+        return if name_first || open {
+            bad_name(&app)
+        } else {
+            window_closed(&app)
+        };
+    };
+    if request.method() == Method::HEAD && !app.faults.has(Fault::HeadMints) {
+        return if open {
+            preview(&app, &name)
+        } else {
+            window_closed(&app)
+        };
+    }
+    if app.faults.has(Fault::WindowRace) && open {
+        // The defect: others may pass the check above before the window is taken below.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        app.button.device.take(&app);
+    } else if !app.button.device.take(&app) && !app.faults.has(Fault::ButtonNotNeeded) {
+        if app.faults.has(Fault::DenialOpensWindow) {
+            app.button.device.press(&app, Press::Short);
+        }
+        return window_closed(&app);
+    }
+    app.events
+        .push(app.clock.now(), "window-closed", "a token was generated");
+    issued(&app, &name)
+}
+
+/// `POST /api/v2/accesstoken/generate`: one more token under the authority of a token.
+pub(crate) async fn generate_with_token(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let peer = Peer::of(&request);
+    match authorize(&app, (request.headers(), request.uri()), peer) {
+        Ok(_) => {}
+        Err(Refusal::Denied) if app.faults.has(Fault::UnknownTokenGenerates) => {}
+        Err(refusal) => return refusal.answer(&app),
+    }
+    app.counters.count(Flow::GatewayButton, Tally::Accepted);
+    let (parts, body) = match read_body(&app, request).await {
+        Ok(read) => read,
+        Err(broken) => return problem(&app, broken.status()),
+    };
+    let name = match posted_name(&parts.headers, &parts.uri, &body) {
+        Ok(name) => name,
+        Err(status) => return problem(&app, status),
+    };
+    let Some(name) = name.filter(|name| is_free(&app, name)) else {
+        return bad_name(&app);
+    };
+    if app.faults.has(Fault::PostNeedsWindow) && !app.button.device.take(&app) {
+        return window_closed(&app);
+    }
+    if app.faults.has(Fault::PostConsumesWindow) {
+        app.button.device.take(&app);
+    }
+    issued(&app, &name)
+}
+
+/// The name in a POST: from the query, a form or a JSON object; two names must agree. `Ok(None)` is a bad name.
+fn posted_name(headers: &HeaderMap, uri: &Uri, body: &[u8]) -> Result<Option<String>, StatusCode> {
+    let Some(mut fields) = Form::of_query(uri) else {
+        return Ok(None);
+    };
+    if body.is_empty() {
+        return Ok(name_of(&fields));
+    }
+    match media_type(headers).as_str() {
+        FORM => match Form::parse(body).map(|form| form.field("name").into_owned()) {
+            Some(Ok(Some(name))) => fields.push("name".to_owned(), name),
+            Some(Ok(None)) => {}
+            Some(Err(())) | None => return Ok(None),
+        },
+        "application/json" => {
+            let value: serde_json::Value =
+                serde_json::from_slice(body).map_err(|_| StatusCode::BAD_REQUEST)?;
+            let object = value.as_object().ok_or(StatusCode::BAD_REQUEST)?;
+            match object.get("name") {
+                Some(serde_json::Value::String(name)) => {
+                    fields.push("name".to_owned(), name.clone());
+                }
+                Some(_) => return Ok(None),
+                None => {}
+            }
+        }
+        _ => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    }
+    Ok(name_of(&fields))
+}
+
+impl Field<'_> {
+    /// The value as an own string; `Err` if it is repeated.
+    fn into_owned(self) -> Result<Option<String>, ()> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::One(value) => Ok(Some(value.to_owned())),
+            Self::Repeated(_) => Err(()),
+        }
+    }
+}
+
+/// The name that a request asks for, `default` if it asks for none; `None` if it may not be used.
+fn name_of(fields: &Form) -> Option<String> {
+    let name = match fields.field("name") {
+        Field::Absent => "default",
+        Field::One(name) => name,
+        Field::Repeated(_) => return None,
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" _-".contains(&byte);
+    let fits = (1..=32).contains(&name.len())
+        && name.bytes().all(allowed)
+        && name.trim_matches(' ') == name;
+    fits.then(|| name.to_owned())
+}
+
+fn is_free(app: &App, name: &str) -> bool {
+    name == "default"
+        || app.variants.is(Variant::DuplicateNames, "allowed")
+        || app
+            .button
+            .tokens
+            .entries()
+            .iter()
+            .all(|token| token.name != name)
+}
+
+fn bad_name(app: &App) -> Answer {
+    let duplicate = app.variants.is(Variant::DuplicateNames, "refused");
+    let message = if duplicate { DUPLICATE } else { NAME };
+    error(app, StatusCode::BAD_REQUEST, -4, message)
+}
+
+fn window_closed(app: &App) -> Answer {
+    app.counters.count(Flow::GatewayButton, Tally::Denied);
+    error(app, StatusCode::FORBIDDEN, -3, WINDOW)
+}
+
+fn issued(app: &App, name: &str) -> Answer {
+    let (text, token) = app.button.issue(app, name);
+    app.counters.count(Flow::GatewayButton, Tally::Issued);
+    app.events.push(
+        app.clock.now(),
+        "issued",
+        format!("{}: {name}", Flow::GatewayButton),
+    );
+    creation(app, &token_json(app, &token, 0, Some(&text)))
+}
+
+/// What GET would answer to this HEAD, with nothing minted: the length of the body is the same.
+fn preview(app: &App, name: &str) -> Answer {
+    let token = Token {
+        name: name.to_owned(),
+        number: 0,
+        created: app.clock.now(),
+        used: AtomicU64::new(0),
+        address: Mutex::new(None),
+        revoked: AtomicBool::new(true),
+        shown: None,
+    };
+    creation(
+        app,
+        &token_json(app, &token, 0, Some(&"0".repeat(TOKEN_LENGTH))),
+    )
+}
+
+fn creation(app: &App, token: &str) -> Answer {
+    let code = if app.faults.has(Fault::WrongReturnCode) {
+        1
+    } else {
+        2
+    };
+    let body = format!(r#"{{"status":201,"returnCode":{code},"token":{token}}}"#);
+    secret(app, json(StatusCode::CREATED, body))
+}
