@@ -23,16 +23,9 @@ pub struct Clock {
 #[derive(Debug)]
 enum Kind {
     Absent,
-    Control {
-        url: String,
-    },
-    Real {
-        tolerance: Duration,
-        max_wait: Duration,
-    },
-    Request {
-        advance: Call,
-    },
+    Control { url: String },
+    Real { tolerance: Duration, max_wait: Duration },
+    Request { advance: Call },
 }
 
 /// A request that advances a virtual clock. `${milliseconds}` and `${seconds}` in the address and
@@ -94,52 +87,29 @@ impl Clock {
     /// The server's own clock, waited for. It and this machine's clock agree within `tolerance`;
     /// no single wait is longer than `max_wait`.
     pub fn real(tolerance: Duration, max_wait: Duration) -> Self {
-        Self::of(Kind::Real {
-            tolerance,
-            max_wait,
-        })
+        Self::of(Kind::Real { tolerance, max_wait })
     }
 
     /// The virtual clock behind a control plane like the reference server's.
     pub fn virtual_by_control(url: impl Into<String>) -> Self {
         let url: String = url.into();
-        Self::of(Kind::Control {
-            url: url.trim_end_matches('/').to_owned(),
-        })
+        Self::of(Kind::Control { url: url.trim_end_matches('/').to_owned() })
     }
 
     /// A virtual clock that some request advances. What it shows cannot be read.
     pub fn virtual_by_request(request: AdvanceRequest) -> Self {
-        let AdvanceRequest {
-            method,
-            url,
-            json,
-            headers,
-        } = request;
-        Self::of(Kind::Request {
-            advance: Call {
-                method,
-                url,
-                json,
-                headers,
-            },
-        })
+        let AdvanceRequest { method, url, json, headers } = request;
+        Self::of(Kind::Request { advance: Call { method, url, json, headers } })
     }
 
     fn of(kind: Kind) -> Self {
-        Self {
-            kind,
-            wires: control_wires(),
-        }
+        Self { kind, wires: control_wires() }
     }
 
     /// Reaches the virtual clock over these wires, with their deadline and their trust.
     #[must_use]
     pub fn over(self, wires: Arc<Wires>) -> Self {
-        Self {
-            wires: Ok(wires),
-            ..self
-        }
+        Self { wires: Ok(wires), ..self }
     }
 
     /// The clock's mode in reports: `virtual`, `real` or `none`.
@@ -187,8 +157,7 @@ impl Clock {
             Kind::Absent => Err(ClockError::Absent),
             Kind::Control { url } => {
                 let content = json!({ "milliseconds": milliseconds(by) });
-                self.ask(&Call::post(format!("{url}/clock/advance"), content))
-                    .await
+                self.ask(&Call::post(format!("{url}/clock/advance"), content)).await
             }
             Kind::Real { .. } => {
                 tokio::time::sleep(by).await;
@@ -200,10 +169,7 @@ impl Clock {
                     "seconds" => Some(json!(milliseconds(by).div_ceil(1000))),
                     _ => None,
                 };
-                let filled = advance
-                    .clone()
-                    .filled(&value)
-                    .map_err(ClockError::Unnamed)?;
+                let filled = advance.clone().filled(&value).map_err(ClockError::Unnamed)?;
                 self.ask(&filled).await
             }
         }
@@ -216,19 +182,15 @@ impl Clock {
     pub fn can_wait(&self, how_long: Duration) -> Result<(), ClockError> {
         match self.kind {
             Kind::Absent => Err(ClockError::Absent),
-            Kind::Real { max_wait, .. } if how_long > max_wait => Err(ClockError::TooLong {
-                wanted: how_long,
-                allowed: max_wait,
-            }),
+            Kind::Real { max_wait, .. } if how_long > max_wait => {
+                Err(ClockError::TooLong { wanted: how_long, allowed: max_wait })
+            }
             _ => Ok(()),
         }
     }
 
     async fn ask(&self, request: &Call) -> Result<(), ClockError> {
-        let wires = self
-            .wires
-            .as_ref()
-            .map_err(|error| ClockError::Wire(error.clone()))?;
+        let wires = self.wires.as_ref().map_err(|error| ClockError::Wire(error.clone()))?;
         match request.send(wires).await {
             Ok(_) => Ok(()),
             Err(CallError::Refused { status, answer }) => {
@@ -259,10 +221,7 @@ mod tests {
             error.to_string(),
             "it takes 121s to wait for it, and the profile allows 120s (`clock.max_wait`)"
         );
-        assert_eq!(
-            (clock.mode(), clock.tolerance()),
-            ("real", Duration::from_secs(2))
-        );
+        assert_eq!((clock.mode(), clock.tolerance()), ("real", Duration::from_secs(2)));
         assert!(clock.now().await.is_some_and(|now| now > 1_600_000_000_000));
     }
 
@@ -282,36 +241,15 @@ mod tests {
             answer(409, r#"{"error":"the clock is real"}"#),
         ]);
         let clock = Clock::virtual_by_control(format!("{}/", server.base));
-        assert_eq!(
-            (clock.mode(), clock.tolerance()),
-            ("virtual", Duration::ZERO)
-        );
+        assert_eq!((clock.mode(), clock.tolerance()), ("virtual", Duration::ZERO));
         assert_eq!(clock.now().await, Some(1_700_000_000_000));
-        clock
-            .advance(Duration::from_micros(120_000_001))
-            .await
-            .unwrap();
+        clock.advance(Duration::from_micros(120_000_001)).await.unwrap();
         let error = clock.advance(Duration::from_secs(1)).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the clock was not advanced: status 409: the clock is real"
-        );
+        assert_eq!(error.to_string(), "the clock was not advanced: status 409: the clock is real");
         let seen = server.requests().await;
-        assert!(
-            seen[0].starts_with("GET /clock HTTP/1.1\r\n"),
-            "{}",
-            seen[0]
-        );
-        assert!(
-            seen[1].starts_with("POST /clock/advance HTTP/1.1\r\n"),
-            "{}",
-            seen[1]
-        );
-        assert!(
-            seen[1].ends_with(r#"{"milliseconds":120001}"#),
-            "{}",
-            seen[1]
-        );
+        assert!(seen[0].starts_with("GET /clock HTTP/1.1\r\n"), "{}", seen[0]);
+        assert!(seen[1].starts_with("POST /clock/advance HTTP/1.1\r\n"), "{}", seen[1]);
+        assert!(seen[1].ends_with(r#"{"milliseconds":120001}"#), "{}", seen[1]);
     }
 
     #[tokio::test]
@@ -330,14 +268,8 @@ mod tests {
         assert!(seen.starts_with("PUT /time/2 HTTP/1.1\r\n"), "{seen}");
         assert!(seen.contains("x-lab: yes\r\n"), "{seen}");
         assert!(seen.ends_with(r#"{"by":1500,"unit":"1500 ms"}"#), "{seen}");
-        let wrong = AdvanceRequest {
-            url: "http://127.0.0.1:1/${hours}".to_owned(),
-            ..request
-        };
-        let error = Clock::virtual_by_request(wrong)
-            .advance(Duration::ZERO)
-            .await
-            .unwrap_err();
+        let wrong = AdvanceRequest { url: "http://127.0.0.1:1/${hours}".to_owned(), ..request };
+        let error = Clock::virtual_by_request(wrong).advance(Duration::ZERO).await.unwrap_err();
         assert_eq!(error, ClockError::Unnamed("hours".to_owned()));
     }
 
@@ -345,9 +277,6 @@ mod tests {
     async fn a_clock_that_is_not_there_is_told_from_one_that_refuses() {
         let clock = Clock::virtual_by_control("http://127.0.0.1:1");
         let error = clock.advance(Duration::from_secs(1)).await.unwrap_err();
-        assert!(
-            matches!(error, ClockError::Wire(WireError::Connect(_))),
-            "{error}"
-        );
+        assert!(matches!(error, ClockError::Wire(WireError::Connect(_))), "{error}");
     }
 }

@@ -1,15 +1,36 @@
-//! gatecrash checks servers that issue and validate API tokens against their documented contracts.
+//! gatecrash checks servers that issue and validate API tokens against their documented contracts,
+//! clause by clause, error code by error code.
+//!
+//! The library is the program: the binary only hands over its arguments. Modules are layers, and
+//! arrows point down only; a test holds the `use` lines against this table.
+//!
+//! ```text
+//!             cli                      5  arguments -> settings -> job -> exit code; prints, reads the environment
+//!        check        report           4  the job; what is made of it. They do not know each other
+//!           engine   event             3  scenario -> trace -> findings (the judge is pure); what a job says
+//!         wire   hook   clock          2  the only input and output
+//!    contract  scenario  target        1  typed data, read once, positions kept
+//!         model     source             0  words; text with positions. No network, no clock, no files
+//! ```
+//!
+//! The reference server is a package of its own and shares no line with this one: a shared mistake
+//! would hide on both sides. Only `cli` names it.
 
 pub mod model;
 pub mod source;
+
 pub mod contract;
 pub mod scenario;
 pub mod target;
-pub mod wire;
-pub mod hook;
+
 pub mod clock;
+pub mod hook;
+pub mod wire;
+
 pub mod engine;
 pub mod event;
+
 pub mod check;
 pub mod report;
+
 pub mod cli;

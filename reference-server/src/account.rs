@@ -86,13 +86,8 @@ pub enum AccountState {
 
 impl AccountState {
     /// All states.
-    pub const ALL: [Self; 5] = [
-        Self::Active,
-        Self::Blocked,
-        Self::Deleted,
-        Self::Inactive,
-        Self::Unverified,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::Blocked, Self::Deleted, Self::Inactive, Self::Unverified];
 
     /// Its name, as the control plane writes it.
     #[must_use]
@@ -138,18 +133,15 @@ pub(crate) fn parse_name<T: Copy>(
     all: &[T],
     name_of: impl Fn(T) -> &'static str,
 ) -> Result<T, NameError> {
-    all.iter()
-        .copied()
-        .find(|value| name_of(*value) == name)
-        .ok_or_else(|| {
-            let allowed: Vec<_> = all.iter().map(|value| name_of(*value)).collect();
-            NameError {
-                kind,
-                name: name.to_owned(),
-                suggestion: nearest(name, allowed.iter().copied()),
-                allowed,
-            }
-        })
+    all.iter().copied().find(|value| name_of(*value) == name).ok_or_else(|| {
+        let allowed: Vec<_> = all.iter().map(|value| name_of(*value)).collect();
+        NameError {
+            kind,
+            name: name.to_owned(),
+            suggestion: nearest(name, allowed.iter().copied()),
+            allowed,
+        }
+    })
 }
 
 /// One account. Passwords are hashed when it is made and never kept.
@@ -211,22 +203,10 @@ fn default_accounts() -> Vec<Account> {
     use Flow::{ChannelLogin, JwtLogin, VisitorLogin};
     let long_password = format!("long-password-{}-tail-A", "0123456789".repeat(7));
     vec![
-        Account::new(
-            ChannelLogin,
-            "channel_user",
-            "550e8400-e29b-41d4-a716-446655440000",
-        ),
-        Account::new(
-            ChannelLogin,
-            "second_channel",
-            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-        ),
-        Account::new(
-            ChannelLogin,
-            "blocked_channel",
-            "16fd2706-8baf-433b-82eb-8c7fada847da",
-        )
-        .with_state(Blocked),
+        Account::new(ChannelLogin, "channel_user", "550e8400-e29b-41d4-a716-446655440000"),
+        Account::new(ChannelLogin, "second_channel", "7c9e6679-7425-40de-944b-e07fc1f90ae7"),
+        Account::new(ChannelLogin, "blocked_channel", "16fd2706-8baf-433b-82eb-8c7fada847da")
+            .with_state(Blocked),
         Account::new(ChannelLogin, "special_channel", "p+a s&w=ö%2B;\"é"),
         Account::new(VisitorLogin, "reception", "visitor-password-1"),
         Account::new(VisitorLogin, "porter", "visitor-password-2"),
@@ -241,16 +221,8 @@ fn default_accounts() -> Vec<Account> {
         Account::new(JwtLogin, "unverified@example.com", "unverified-password-4")
             .with_id("c0a80101-7a5e-4d5b-9d53-0c5a1b2c3d44")
             .with_state(Unverified),
-        Account::tenant(
-            "hotel.example",
-            "sandbox-secret-hotel-1",
-            "production-secret-hotel-2",
-        ),
-        Account::tenant(
-            "inn.example",
-            "sandbox-secret-inn-3",
-            "production-secret-inn-4",
-        ),
+        Account::tenant("hotel.example", "sandbox-secret-hotel-1", "production-secret-hotel-2"),
+        Account::tenant("inn.example", "sandbox-secret-inn-3", "production-secret-inn-4"),
     ]
 }
 
@@ -278,9 +250,7 @@ impl PasswordHash {
     }
 
     fn matches(&self, password: &str) -> bool {
-        derive(password.as_bytes(), &self.salt)
-            .ct_eq(&self.hash)
-            .into()
+        derive(password.as_bytes(), &self.salt).ct_eq(&self.hash).into()
     }
 
     fn matches_cut(&self, password: &str) -> bool {
@@ -329,26 +299,17 @@ impl LiveAccount {
 
     /// Whether its tokens count: an unverified user may use what was issued.
     pub(crate) fn may_use_tokens(&self) -> bool {
-        matches!(
-            self.state(),
-            AccountState::Active | AccountState::Unverified
-        )
+        matches!(self.state(), AccountState::Active | AccountState::Unverified)
     }
 
     /// Whether one of its passwords matches; `which` is the environment of a tenant's secret, else 0.
     pub(crate) fn matches(&self, which: usize, password: &str) -> bool {
-        self.account
-            .passwords
-            .get(which)
-            .is_some_and(|hash| hash.matches(password))
+        self.account.passwords.get(which).is_some_and(|hash| hash.matches(password))
     }
 
     /// As `matches`, reading no more than the first 72 bytes.
     pub(crate) fn matches_cut(&self, password: &str) -> bool {
-        self.account
-            .passwords
-            .iter()
-            .any(|hash| hash.matches_cut(password))
+        self.account.passwords.iter().any(|hash| hash.matches_cut(password))
     }
 
     fn set(&self, state: AccountState) -> AccountState {
@@ -382,21 +343,12 @@ impl Accounts {
                 by_id.insert(account.id.clone(), index);
             }
             let state = account.state;
-            let live = LiveAccount {
-                account,
-                state: AtomicU8::new(0),
-                index,
-            };
+            let live = LiveAccount { account, state: AtomicU8::new(0), index };
             live.set(state);
             all.push(live);
         }
         let dummy = DUMMY.get_or_init(|| PasswordHash::new("")).clone();
-        Self {
-            all,
-            by_name,
-            by_id,
-            dummy,
-        }
+        Self { all, by_name, by_id, dummy }
     }
 
     pub(crate) fn at(&self, index: usize) -> &LiveAccount {
@@ -431,8 +383,7 @@ impl Accounts {
         username: &str,
         state: AccountState,
     ) -> Option<AccountState> {
-        self.any_state(flow, username)
-            .map(|account| account.set(state))
+        self.any_state(flow, username).map(|account| account.set(state))
     }
 
     /// Every account back to the state it started in.
@@ -455,16 +406,9 @@ mod tests {
     #[test]
     fn a_password_matches_itself_and_nothing_near_it() {
         let accounts = Accounts::new(Account::defaults());
-        let account = accounts
-            .find(Flow::VisitorLogin, "reception", false)
-            .unwrap();
+        let account = accounts.find(Flow::VisitorLogin, "reception", false).unwrap();
         assert!(account.matches(0, "visitor-password-1"));
-        for wrong in [
-            "",
-            "visitor-password-",
-            "visitor-password-1 ",
-            "Visitor-password-1",
-        ] {
+        for wrong in ["", "visitor-password-", "visitor-password-1 ", "Visitor-password-1"] {
             assert!(!account.matches(0, wrong));
         }
         assert!(!account.matches(1, "visitor-password-1"));
@@ -473,9 +417,7 @@ mod tests {
     #[test]
     fn a_long_password_is_compared_to_its_end() {
         let accounts = Accounts::new(Account::defaults());
-        let account = accounts
-            .find(Flow::VisitorLogin, "longpass", false)
-            .unwrap();
+        let account = accounts.find(Flow::VisitorLogin, "longpass", false).unwrap();
         let start = format!("long-password-{}-tail-", "0123456789".repeat(7));
         assert!(account.matches(0, &format!("{start}A")));
         assert!(!account.matches(0, &format!("{start}B")));
@@ -487,11 +429,7 @@ mod tests {
         let accounts = Accounts::new(Account::defaults());
         let change = |state| accounts.set_state(Flow::ChannelLogin, "blocked_channel", state);
         assert_eq!(change(AccountState::Deleted), Some(AccountState::Blocked));
-        assert!(
-            accounts
-                .find(Flow::ChannelLogin, "blocked_channel", false)
-                .is_none()
-        );
+        assert!(accounts.find(Flow::ChannelLogin, "blocked_channel", false).is_none());
         accounts.reset();
         assert_eq!(change(AccountState::Active), Some(AccountState::Blocked));
         assert_eq!(
@@ -503,16 +441,8 @@ mod tests {
     #[test]
     fn names_are_found_in_any_case_only_when_asked() {
         let accounts = Accounts::new(Account::defaults());
-        assert!(
-            accounts
-                .find(Flow::JwtLogin, "ALICE@example.com", true)
-                .is_some()
-        );
-        assert!(
-            accounts
-                .find(Flow::JwtLogin, "ALICE@example.com", false)
-                .is_none()
-        );
+        assert!(accounts.find(Flow::JwtLogin, "ALICE@example.com", true).is_some());
+        assert!(accounts.find(Flow::JwtLogin, "ALICE@example.com", false).is_none());
         assert!(
             "jwt-logn"
                 .parse::<Flow>()

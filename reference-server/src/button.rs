@@ -197,9 +197,7 @@ fn accept(app: &App, text: &str, peer: IpAddr) -> Option<(Digest, Arc<Token>, u6
     let decoded;
     if app.faults.has(Fault::Base64TokenAccepted) {
         decoded = crate::fault::from_base64(text);
-        text = decoded
-            .as_deref()
-            .map_or(text, |inner| inner.trim_end_matches(':'));
+        text = decoded.as_deref().map_or(text, |inner| inner.trim_end_matches(':'));
     }
     if app.faults.has(Fault::TokenSuffixIgnored) {
         text = text.get(..TOKEN_LENGTH).unwrap_or(text);
@@ -241,17 +239,8 @@ fn token_json(app: &App, token: &Token, used: u64, text: Option<&str>) -> String
     if let Some(text) = text.or(token.shown.as_deref()) {
         members.extend([r#","token":""#, text, "\""]);
     }
-    let zone = if app.faults.has(Fault::CreationDateWithZone) {
-        "Z"
-    } else {
-        ""
-    };
-    members.extend([
-        r#","creation_date":""#,
-        &timestamp(token.created),
-        zone,
-        "\"",
-    ]);
+    let zone = if app.faults.has(Fault::CreationDateWithZone) { "Z" } else { "" };
+    members.extend([r#","creation_date":""#, &timestamp(token.created), zone, "\""]);
     match used {
         0 => members += r#","last_used":null"#,
         used => members.extend([r#","last_used":""#, &timestamp(used), "\""]),
@@ -302,15 +291,8 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Ans
     token.revoked.store(true, Ordering::Release);
     app.button.orders.tell(News::Revoked);
     app.counters.count(Flow::GatewayButton, Tally::Revoked);
-    app.events.push(
-        app.clock.now(),
-        "revoked",
-        format!("{}: {}", Flow::GatewayButton, token.name),
-    );
-    json(
-        StatusCode::OK,
-        r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#,
-    )
+    app.events.push(app.clock.now(), "revoked", format!("{}: {}", Flow::GatewayButton, token.name));
+    json(StatusCode::OK, r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#)
 }
 
 /// `GET /api/v2/accesstoken` by way of the router: HEAD, and GET when the validation lane is off.
@@ -348,8 +330,5 @@ fn error(app: &App, status: StatusCode, code: i32, message: &str) -> Answer {
 
 /// The envelope of errors.
 fn envelope(status: u16, code: i32, message: &str) -> String {
-    format!(
-        r#"{{"status":{status},"returnCode":{code},"message":{}}}"#,
-        quoted(message)
-    )
+    format!(r#"{{"status":{status},"returnCode":{code},"message":{}}}"#, quoted(message))
 }

@@ -53,10 +53,7 @@ struct Current {
 
 impl Channel {
     pub(crate) fn new() -> Self {
-        Self {
-            tokens: Store::new(),
-            current: Mutex::new(HashMap::new()),
-        }
+        Self { tokens: Store::new(), current: Mutex::new(HashMap::new()) }
     }
 
     pub(crate) fn reset(&self) {
@@ -75,10 +72,7 @@ impl Channel {
         let text = new_token(app);
         // Held over both maps, so that parallel logins leave exactly one live token.
         let mut current = lock(&self.current);
-        let new = Current {
-            text: text.clone(),
-            expires,
-        };
+        let new = Current { text: text.clone(), expires };
         let previous = current.insert(account, new);
         if let Some(previous) = previous
             && app.variants.is(Variant::ChannelPreviousToken, "replaced")
@@ -95,8 +89,7 @@ impl Channel {
         }
         let now = app.clock.now();
         let token = Token { account, expires };
-        self.tokens
-            .insert(Digest::of(text), token, |token| token.expires > now);
+        self.tokens.insert(Digest::of(text), token, |token| token.expires > now);
     }
 }
 
@@ -105,11 +98,7 @@ fn new_token(app: &App) -> String {
         return format!("token {}", URL_SAFE_NO_PAD.encode(random::<24>()));
     }
     if app.faults.has(Fault::ShortTokens) {
-        return format!(
-            "{}{}",
-            "A".repeat(40),
-            URL_SAFE_NO_PAD.encode(random::<2>())
-        );
+        return format!("{}{}", "A".repeat(40), URL_SAFE_NO_PAD.encode(random::<2>()));
     }
     URL_SAFE_NO_PAD.encode(random::<32>())
 }
@@ -183,21 +172,15 @@ pub(crate) async fn current(State(app): State<Arc<App>>, request: Request) -> An
 
 fn issued(app: &App, text: String) -> Answer {
     app.counters.count(Flow::ChannelLogin, Tally::Issued);
-    app.events
-        .push(app.clock.now(), "issued", Flow::ChannelLogin.name());
-    let text = if app.faults.has(Fault::ChannelTokenQuoted) {
-        format!("\"{text}\"")
-    } else {
-        text
-    };
+    app.events.push(app.clock.now(), "issued", Flow::ChannelLogin.name());
+    let text = if app.faults.has(Fault::ChannelTokenQuoted) { format!("\"{text}\"") } else { text };
     secret(app, plain(app, StatusCode::OK, &text, true))
 }
 
 /// Reads the credentials of a request and returns the account they belong to.
 async fn log_in(app: &App, request: Request) -> Result<usize, Refusal> {
-    let (parts, body) = read_body(app, request)
-        .await
-        .map_err(|broken| Refusal::Body(broken.status()))?;
+    let (parts, body) =
+        read_body(app, request).await.map_err(|broken| Refusal::Body(broken.status()))?;
     let mut form = match media_type(&parts.headers).as_str() {
         FORM => Form::parse(&body).ok_or(Refusal::Incomplete)?,
         _ if body.is_empty() => Form::default(),
@@ -207,9 +190,8 @@ async fn log_in(app: &App, request: Request) -> Result<usize, Refusal> {
     if app.variants.is(Variant::QueryCredentials, "accepted") {
         let query = Form::of_query(&parts.uri).ok_or(Refusal::Incomplete)?;
         for name in ["username", "password"] {
-            if let Some(value) = query
-                .field_where(|known| known.eq_ignore_ascii_case(name))
-                .filled()
+            if let Some(value) =
+                query.field_where(|known| known.eq_ignore_ascii_case(name)).filled()
             {
                 form.push(name.to_owned(), value.to_owned());
             }
@@ -317,16 +299,8 @@ fn refused(app: &App, refusal: Refusal) -> Answer {
 
 /// A bare string; `declared` is whether the document also calls it JSON.
 fn plain(app: &App, status: StatusCode, text: &str, declared: bool) -> Answer {
-    let newline = if app.variants.is(Variant::TrailingNewline, "yes") {
-        "\n"
-    } else {
-        ""
-    };
-    let media = if declared && app.variants.is(Variant::AnswerType, "json") {
-        JSON
-    } else {
-        TEXT
-    };
+    let newline = if app.variants.is(Variant::TrailingNewline, "yes") { "\n" } else { "" };
+    let media = if declared && app.variants.is(Variant::AnswerType, "json") { JSON } else { TEXT };
     answer(status, media, format!("{text}{newline}"))
 }
 
@@ -334,10 +308,7 @@ fn plain(app: &App, status: StatusCode, text: &str, declared: bool) -> Answer {
 pub(crate) async fn update(app: &App, request: Request) -> Answer {
     if let Err(challenge) = authorize(app, (request.headers(), request.uri())) {
         app.counters.count(Flow::ChannelLogin, Tally::Denied);
-        return challenged(
-            answer(StatusCode::UNAUTHORIZED, TEXT, UNAUTHORIZED),
-            challenge,
-        );
+        return challenged(answer(StatusCode::UNAUTHORIZED, TEXT, UNAUTHORIZED), challenge);
     }
     app.counters.count(Flow::ChannelLogin, Tally::Accepted);
     let room = Form::of_query(request.uri())
@@ -355,11 +326,7 @@ pub(crate) async fn update(app: &App, request: Request) -> Answer {
     }
     match serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&body) {
         Ok(_) => answer(StatusCode::OK, TEXT, "calendar inventory updated"),
-        Err(_) => answer(
-            StatusCode::BAD_REQUEST,
-            TEXT,
-            "the body must be a JSON array",
-        ),
+        Err(_) => answer(StatusCode::BAD_REQUEST, TEXT, "the body must be a JSON array"),
     }
 }
 

@@ -30,9 +30,7 @@ pub enum ClockMode {
 
 impl Default for ClockMode {
     fn default() -> Self {
-        Self::Virtual {
-            start: DEFAULT_START,
-        }
+        Self::Virtual { start: DEFAULT_START }
     }
 }
 
@@ -56,10 +54,7 @@ impl Clock {
             ClockMode::Real => None,
             ClockMode::Virtual { start } => {
                 let now = start.saturating_mul(1000).min(LAST_MOMENT);
-                Some(Virtual {
-                    now: AtomicU64::new(now),
-                    waiters: watch::Sender::new(now),
-                })
+                Some(Virtual { now: AtomicU64::new(now), waiters: watch::Sender::new(now) })
             }
         };
         Self { hands }
@@ -137,20 +132,15 @@ pub(crate) fn timestamp(moment: u64) -> String {
 
 fn push_two_digits(text: &mut String, number: u64) {
     for digit in [number / 10 % 10, number % 10] {
-        text.extend(
-            u32::try_from(digit)
-                .ok()
-                .and_then(|digit| char::from_digit(digit, 10)),
-        );
+        text.extend(u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)));
     }
 }
 
 /// An IMF-fixdate (RFC 9110 section 5.6.7) for a moment in seconds.
 pub(crate) fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = Date::from_seconds(seconds);
     format!(
         "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
@@ -184,11 +174,7 @@ impl Date {
             (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         Self {
             year: era * 400 + year_of_era + u64::from(month <= 2),
             month,
@@ -208,31 +194,11 @@ mod tests {
     fn dates_match_known_moments() {
         for (seconds, stamp, date) in [
             (0, "1970-01-01T00:00:00", "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (
-                784_111_777,
-                "1994-11-06T08:49:37",
-                "Sun, 06 Nov 1994 08:49:37 GMT",
-            ),
-            (
-                951_782_400,
-                "2000-02-29T00:00:00",
-                "Tue, 29 Feb 2000 00:00:00 GMT",
-            ),
-            (
-                1_501_257_349,
-                "2017-07-28T15:55:49",
-                "Fri, 28 Jul 2017 15:55:49 GMT",
-            ),
-            (
-                DEFAULT_START,
-                "2026-01-01T00:00:00",
-                "Thu, 01 Jan 2026 00:00:00 GMT",
-            ),
-            (
-                LAST_MOMENT / 1000,
-                "9999-12-31T23:59:59",
-                "Fri, 31 Dec 9999 23:59:59 GMT",
-            ),
+            (784_111_777, "1994-11-06T08:49:37", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "2000-02-29T00:00:00", "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_501_257_349, "2017-07-28T15:55:49", "Fri, 28 Jul 2017 15:55:49 GMT"),
+            (DEFAULT_START, "2026-01-01T00:00:00", "Thu, 01 Jan 2026 00:00:00 GMT"),
+            (LAST_MOMENT / 1000, "9999-12-31T23:59:59", "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(timestamp(seconds * 1000), stamp);
             assert_eq!(http_date(seconds), date);
@@ -243,15 +209,9 @@ mod tests {
     fn a_virtual_clock_moves_only_when_told_and_never_past_the_last_four_digit_year() {
         let clock = Clock::new(ClockMode::default());
         assert_eq!(clock.now(), DEFAULT_START * 1000);
-        assert_eq!(
-            clock.advance(Duration::from_millis(7)),
-            Some(DEFAULT_START * 1000 + 7)
-        );
+        assert_eq!(clock.advance(Duration::from_millis(7)), Some(DEFAULT_START * 1000 + 7));
         assert_eq!(clock.advance(Duration::MAX), Some(LAST_MOMENT));
-        assert_eq!(
-            Clock::new(ClockMode::Real).advance(Duration::from_secs(1)),
-            None
-        );
+        assert_eq!(Clock::new(ClockMode::Real).advance(Duration::from_secs(1)), None);
     }
 
     #[tokio::test]

@@ -11,7 +11,6 @@ use crate::variant::Variants;
 /// What a server is started with. The default listens on two free ports of the loopback interface, with a virtual
 /// clock, the documented test accounts, no fault and every variant at its default.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Config {
     /// Where the five flows listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -52,7 +51,6 @@ impl Default for Config {
 
 /// How long windows and tokens last, on the server's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Lifetimes {
     /// The button window: 2 minutes by the gateway document.
     pub button_window: Duration,
@@ -86,7 +84,6 @@ impl Default for Lifetimes {
 
 /// What one client may cost. Durations here count real time: they protect the process, not the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Bytes of request line and header fields; more is 431. At least 8192.
     pub header_bytes: usize,

@@ -80,11 +80,7 @@ async fn ready(State(plane): State<Plane>) -> Answer {
 }
 
 fn clock_mode(app: &App) -> &'static str {
-    if app.clock.is_virtual() {
-        "virtual"
-    } else {
-        "real"
-    }
+    if app.clock.is_virtual() { "virtual" } else { "real" }
 }
 
 async fn press(State(plane): State<Plane>, request: Request) -> Answer {
@@ -104,9 +100,7 @@ async fn press(State(plane): State<Plane>, request: Request) -> Answer {
 
 async fn clock(State(plane): State<Plane>) -> Answer {
     let app = &plane.app;
-    render(Ok(
-        json!({ "mode": clock_mode(app), "now_ms": app.clock.now() }),
-    ))
+    render(Ok(json!({ "mode": clock_mode(app), "now_ms": app.clock.now() })))
 }
 
 async fn advance(State(plane): State<Plane>, request: Request) -> Answer {
@@ -144,10 +138,7 @@ async fn accounts(State(plane): State<Plane>, request: Request) -> Answer {
         let username = text(body, "username")?;
         match plane.app.set_account_state(flow, username, state) {
             Some(previous) => Ok(json!({ "previous": previous.name() })),
-            None => Err((
-                StatusCode::NOT_FOUND,
-                format!("{flow} has no account `{username}`"),
-            )),
+            None => Err((StatusCode::NOT_FOUND, format!("{flow} has no account `{username}`"))),
         }
     };
     with_object(&plane.app, request, act).await
@@ -160,10 +151,7 @@ async fn revoke(State(plane): State<Plane>, request: Request) -> Answer {
             Ok(json!({ "revoked": true }))
         } else {
             // The token itself is not repeated.
-            Err((
-                StatusCode::NOT_FOUND,
-                format!("{flow} has no such live token"),
-            ))
+            Err((StatusCode::NOT_FOUND, format!("{flow} has no such live token")))
         }
     };
     with_object(&plane.app, request, act).await
@@ -203,13 +191,11 @@ fn installed(app: &App) -> Value {
 async fn put_faults(State(plane): State<Plane>, request: Request) -> Answer {
     let app = &plane.app;
     let act = |body: Value| {
-        let names: Option<Vec<&str>> = body
-            .as_array()
-            .and_then(|names| names.iter().map(Value::as_str).collect());
+        let names: Option<Vec<&str>> =
+            body.as_array().and_then(|names| names.iter().map(Value::as_str).collect());
         let names = names.ok_or_else(|| bad("the body must be an array of fault names"))?;
         let faults: Result<Vec<Fault>, _> = names.into_iter().map(Fault::from_str).collect();
-        app.faults
-            .replace(&faults.map_err(|error| bad(&error.to_string()))?);
+        app.faults.replace(&faults.map_err(|error| bad(&error.to_string()))?);
         Ok(installed(app))
     };
     with_body(app, request, act).await
@@ -233,15 +219,11 @@ async fn put_variants(State(plane): State<Plane>, request: Request) -> Answer {
     let act = |body: &Map<String, Value>| {
         let mut checked = Variants::default();
         for key in body.keys() {
-            checked
-                .set(key, text(body, key)?)
-                .map_err(|error| bad(&error.to_string()))?;
+            checked.set(key, text(body, key)?).map_err(|error| bad(&error.to_string()))?;
         }
         for (key, value) in body {
             let value = value.as_str().unwrap_or_default();
-            app.variants
-                .set(key, value)
-                .map_err(|error| bad(&error.to_string()))?;
+            app.variants.set(key, value).map_err(|error| bad(&error.to_string()))?;
         }
         Ok(chosen(app))
     };
@@ -250,10 +232,7 @@ async fn put_variants(State(plane): State<Plane>, request: Request) -> Answer {
 
 async fn counters(State(plane): State<Plane>) -> Answer {
     let counters = plane.app.counters.snapshot();
-    render(Ok(counters
-        .into_iter()
-        .map(|(name, count)| (name, Value::from(count)))
-        .collect()))
+    render(Ok(counters.into_iter().map(|(name, count)| (name, Value::from(count))).collect()))
 }
 
 async fn events(State(plane): State<Plane>) -> Answer {
@@ -311,7 +290,5 @@ fn named<T>(body: &Map<String, Value>, member: &str) -> Result<T, (StatusCode, S
 where
     T: FromStr<Err: ToString>,
 {
-    text(body, member)?
-        .parse()
-        .map_err(|error: T::Err| bad(&error.to_string()))
+    text(body, member)?.parse().map_err(|error: T::Err| bad(&error.to_string()))
 }

@@ -104,11 +104,7 @@ impl Events {
         if events.len() == EVENTS {
             events.pop_front();
         }
-        events.push_back(Event {
-            at_ms,
-            kind,
-            detail: detail.into(),
-        });
+        events.push_back(Event { at_ms, kind, detail: detail.into() });
     }
 
     pub(crate) fn snapshot(&self) -> Vec<Event> {

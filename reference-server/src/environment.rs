@@ -48,11 +48,7 @@ pub(crate) enum Environment {
 
 impl Environment {
     fn of(uri: &Uri) -> Self {
-        if uri.path().starts_with("/sandbox/") {
-            Self::Sandbox
-        } else {
-            Self::Production
-        }
+        if uri.path().starts_with("/sandbox/") { Self::Sandbox } else { Self::Production }
     }
 
     fn other(self) -> Self {
@@ -118,27 +114,15 @@ impl Tokens {
         let digest = Digest::of(stored);
         let now = app.clock.now();
         let lifetime = milliseconds(app.lifetimes.environment);
-        let lifetime = if app.faults.has(Fault::ExpireInLies) {
-            lifetime / 2
-        } else {
-            lifetime
-        };
-        let token = Token {
-            account,
-            environment,
-            expires: (now + lifetime).into(),
-        };
-        if app
-            .variants
-            .is(Variant::EnvironmentPreviousToken, "replaced")
-        {
+        let lifetime = if app.faults.has(Fault::ExpireInLies) { lifetime / 2 } else { lifetime };
+        let token = Token { account, environment, expires: (now + lifetime).into() };
+        if app.variants.is(Variant::EnvironmentPreviousToken, "replaced") {
             let previous = lock(&self.newest).insert((account, environment), digest);
             if let Some(previous) = previous {
                 self.tokens.remove(&previous);
             }
         }
-        self.tokens
-            .insert(digest, token, |token| token.expires() > now);
+        self.tokens.insert(digest, token, |token| token.expires() > now);
         text
     }
 
@@ -200,8 +184,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> A
     }
     let text = app.environment.issue(&app, tenant.index, environment);
     app.counters.count(Flow::EnvironmentToken, Tally::Issued);
-    app.events
-        .push(app.clock.now(), "issued", Flow::EnvironmentToken.name());
+    app.events.push(app.clock.now(), "issued", Flow::EnvironmentToken.name());
     success(&app, &text)
 }
 
@@ -227,11 +210,7 @@ fn success(app: &App, token: &str) -> Answer {
     } else {
         format!("\"{seconds}\"")
     };
-    let kind = if app.faults.has(Fault::TokenTypeLowerCase) {
-        "bearer"
-    } else {
-        "Bearer"
-    };
+    let kind = if app.faults.has(Fault::TokenTypeLowerCase) { "bearer" } else { "Bearer" };
     let [success, data, message] = spelling(app);
     let body = format!(
         r#"{{{success},"{data}":{{"token_type":"{kind}","token":"{token}","expire_in":{expire_in}}},"{message}":"Access Token generated successfully"}}"#
@@ -355,9 +334,7 @@ fn is_live(app: &App, token: &str, environment: Environment) -> bool {
     }
     if app.faults.has(Fault::ValidationExtends) {
         let later = now + milliseconds(app.lifetimes.environment);
-        known
-            .expires
-            .store(later, std::sync::atomic::Ordering::Relaxed);
+        known.expires.store(later, std::sync::atomic::Ordering::Relaxed);
     }
     app.accounts.at(known.account).is_active()
 }
@@ -369,10 +346,7 @@ fn denied(app: &App, challenge: &'static str) -> Answer {
 
 fn required(app: &App) -> Answer {
     if app.faults.has(Fault::SuccessOnFailure) {
-        return json(
-            StatusCode::OK,
-            r#"{"success":true,"message":"Authorization Required"}"#,
-        );
+        return json(StatusCode::OK, r#"{"success":true,"message":"Authorization Required"}"#);
     }
     json(StatusCode::UNAUTHORIZED, REQUIRED)
 }

@@ -417,14 +417,10 @@ impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        TABLE
-            .iter()
-            .find(|row| row.name == name)
-            .map(|row| row.fault)
-            .ok_or_else(|| FaultError {
-                name: name.to_owned(),
-                suggestion: nearest(name, TABLE.iter().map(|row| row.name)),
-            })
+        TABLE.iter().find(|row| row.name == name).map(|row| row.fault).ok_or_else(|| FaultError {
+            name: name.to_owned(),
+            suggestion: nearest(name, TABLE.iter().map(|row| row.name)),
+        })
     }
 }
 
@@ -446,10 +442,8 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn new(faults: &[Fault]) -> Self {
-        let new = Self {
-            any: AtomicBool::new(false),
-            bits: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
+        let new =
+            Self { any: AtomicBool::new(false), bits: std::array::from_fn(|_| AtomicU64::new(0)) };
         new.replace(faults);
         new
     }
@@ -519,9 +513,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest() {
         let error = "weak-kye".parse::<Fault>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "there is no fault `weak-kye`; did you mean `weak-key`?"
-        );
+        assert_eq!(error, "there is no fault `weak-kye`; did you mean `weak-key`?");
     }
 }

@@ -24,10 +24,7 @@ impl Framing {
     /// The connection, and the flag that it raises for the request whose head it has just passed on.
     pub(crate) fn new(stream: TcpStream) -> (Self, Arc<AtomicBool>) {
         let conflict = Arc::new(AtomicBool::new(false));
-        let framing = Self {
-            stream,
-            conflict: Arc::clone(&conflict),
-        };
+        let framing = Self { stream, conflict: Arc::clone(&conflict) };
         (framing, conflict)
     }
 }
@@ -96,8 +93,7 @@ fn conflicts(bytes: &[u8]) -> bool {
 }
 
 fn is_field(line: &[u8], name: &[u8]) -> bool {
-    line.get(..name.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(name))
+    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
         && line.get(name.len()) == Some(&b':')
 }
 
@@ -108,30 +104,15 @@ mod tests {
     #[test]
     fn only_a_head_with_both_lengths_conflicts() {
         for (head, expected) in [
-            (
-                "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                true,
-            ),
+            ("POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", true),
             (
                 "POST / HTTP/1.1\r\ntransfer-encoding:chunked\r\nX: y\r\nCONTENT-LENGTH:1\r\n\r\n",
                 true,
             ),
-            (
-                "POST / HTTP/1.1\nContent-Length: 1\nTransfer-Encoding: chunked\n\n",
-                true,
-            ),
-            (
-                "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nTransfer-Encoding: chunked\r\n",
-                false,
-            ),
-            (
-                "POST / HTTP/1.1\r\nContent-Lengthy: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                false,
-            ),
-            (
-                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                false,
-            ),
+            ("POST / HTTP/1.1\nContent-Length: 1\nTransfer-Encoding: chunked\n\n", true),
+            ("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nTransfer-Encoding: chunked\r\n", false),
+            ("POST / HTTP/1.1\r\nContent-Lengthy: 1\r\nTransfer-Encoding: chunked\r\n\r\n", false),
+            ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", false),
             ("", false),
         ] {
             assert_eq!(conflicts(head.as_bytes()), expected, "{head}");

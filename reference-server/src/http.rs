@@ -75,11 +75,7 @@ pub(crate) fn parse_credentials<'a>(
     };
     let text = text.trim_matches(' ');
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let same = if any_case {
-        word.eq_ignore_ascii_case(scheme)
-    } else {
-        word == scheme
-    };
+    let same = if any_case { word.eq_ignore_ascii_case(scheme) } else { word == scheme };
     let rest = rest.trim_start_matches(' ');
     if !same {
         Credentials::OtherScheme(Cow::Borrowed(word))
@@ -96,9 +92,7 @@ pub(crate) fn parse_credentials<'a>(
 fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     !body.is_empty()
-        && body
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
 /// Why a request body could not be used.
@@ -231,11 +225,8 @@ impl Form {
     }
 
     pub(crate) fn field_where(&self, is: impl Fn(&str) -> bool) -> Field<'_> {
-        let mut matching = self
-            .fields
-            .iter()
-            .filter(|(name, _)| is(name))
-            .map(|(_, value)| value.as_str());
+        let mut matching =
+            self.fields.iter().filter(|(name, _)| is(name)).map(|(_, value)| value.as_str());
         match (matching.next(), matching.last()) {
             (None, _) => Field::Absent,
             (Some(value), None) => Field::One(value),
@@ -296,11 +287,7 @@ pub(crate) fn with(mut answer: Answer, name: HeaderName, value: HeaderValue) -> 
 
 /// Adds a challenge (RFC 9110 section 11.6.1).
 pub(crate) fn challenged(answer: Answer, challenge: &'static str) -> Answer {
-    with(
-        answer,
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static(challenge),
-    )
+    with(answer, WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
 /// Marks an answer that carries a token (RFC 6749 section 5.1); `no-store` is on every answer anyway.
@@ -356,17 +343,10 @@ mod tests {
         ];
         for (value, expected) in cases {
             let value = HeaderValue::from_bytes(value).unwrap();
-            assert_eq!(
-                parse_credentials(&value, "Bearer", true),
-                *expected,
-                "{value:?}"
-            );
+            assert_eq!(parse_credentials(&value, "Bearer", true), *expected, "{value:?}");
         }
         let lower = HeaderValue::from_static("bearer abc");
-        assert_eq!(
-            parse_credentials(&lower, "Bearer", false),
-            OtherScheme("bearer".into())
-        );
+        assert_eq!(parse_credentials(&lower, "Bearer", false), OtherScheme("bearer".into()));
     }
 
     #[test]

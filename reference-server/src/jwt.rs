@@ -49,10 +49,7 @@ pub(crate) struct Jwt {
 
 impl Jwt {
     pub(crate) fn new(key: Option<[u8; 32]>) -> Self {
-        Self {
-            keys: Keys::new(key),
-            sessions: Sessions::new(),
-        }
+        Self { keys: Keys::new(key), sessions: Sessions::new() }
     }
 
     pub(crate) fn reset(&self) {
@@ -265,8 +262,7 @@ fn check<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAcc
 
 fn issued(app: &App, pair: &Pair) -> Answer {
     app.counters.count(Flow::JwtLogin, Tally::Issued);
-    app.events
-        .push(app.clock.now(), "issued", Flow::JwtLogin.name());
+    app.events.push(app.clock.now(), "issued", Flow::JwtLogin.name());
     let seconds = app.lifetimes.jwt_access.as_secs();
     let expires_in = if app.faults.has(Fault::ExpiresInText) {
         format!("\"{seconds}\"")
@@ -275,11 +271,7 @@ fn issued(app: &App, pair: &Pair) -> Answer {
     } else {
         seconds.to_string()
     };
-    let kind = if app.faults.has(Fault::TokenTypeWrong) {
-        "jwt"
-    } else {
-        "bearer"
-    };
+    let kind = if app.faults.has(Fault::TokenTypeWrong) { "jwt" } else { "bearer" };
     let body = format!(
         r#"{{"access_token":"{}","refresh_token":"{}","token_type":"{kind}","expires_in":{expires_in}}}"#,
         pair.access, pair.refresh
@@ -379,10 +371,7 @@ fn wrong_grant_type(expected: &str) -> Value {
 }
 
 fn unprocessable(details: &[Value]) -> Answer {
-    json_value(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        &json!({ "detail": details }),
-    )
+    json_value(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "detail": details }))
 }
 
 /// What is wrong with a request before the flow looks at it, in the flow's `detail` body.

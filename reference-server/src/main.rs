@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use reference_server::{ClockMode, Config, DEFAULT_START, Fault, Listeners, Variants, run};
+use reference_server::{ClockMode, Config, Fault, Listeners, Variants, run};
 
 /// A reference server for five documented API-token flows, with a simulated button device.
 #[derive(Debug, Parser)]
@@ -39,11 +39,7 @@ enum Clock {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = if arguments.list {
-        list()
-    } else {
-        serve(arguments)
-    };
+    let outcome = if arguments.list { list() } else { serve(arguments) };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,25 +65,21 @@ fn list() -> io::Result<()> {
 fn serve(arguments: Arguments) -> io::Result<()> {
     let mut variants = Variants::default();
     for assignment in &arguments.variants {
-        variants
-            .set_assignment(assignment)
-            .map_err(io::Error::other)?;
+        variants.set_assignment(assignment).map_err(io::Error::other)?;
     }
-    let mut config = Config::default();
-    config.listen = arguments.listen;
-    config.control = arguments.control;
-    config.clock = match arguments.clock {
-        Clock::Virtual => ClockMode::Virtual {
-            start: DEFAULT_START,
+    let config = Config {
+        listen: arguments.listen,
+        control: arguments.control,
+        clock: match arguments.clock {
+            Clock::Virtual => ClockMode::default(),
+            Clock::Real => ClockMode::Real,
         },
-        Clock::Real => ClockMode::Real,
+        faults: arguments.faults,
+        variants,
+        ..Config::default()
     };
-    config.faults = arguments.faults;
-    config.variants = variants;
     // One thread serves everything: the flows are the judged side, and a load generator wants the other cores.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listeners = Listeners::bind(&config)?;
         let mut out = io::stdout().lock();

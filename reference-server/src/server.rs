@@ -62,9 +62,7 @@ impl Server {
     ///
     /// An address that cannot be bound, or no thread to be had.
     pub fn start(config: Config) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listeners = {
             let _entered = runtime.enter();
             Listeners::bind(&config)?
@@ -73,9 +71,8 @@ impl Server {
         let app = Arc::new(App::new(config));
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&app);
-        let thread = std::thread::Builder::new()
-            .name("reference-server".to_owned())
-            .spawn(move || {
+        let thread =
+            std::thread::Builder::new().name("reference-server".to_owned()).spawn(move || {
                 let shutdown = async {
                     // A dropped sender means stop as well.
                     let _ = stopped.await;
@@ -83,13 +80,7 @@ impl Server {
                 runtime.block_on(serve(listeners, shared, shutdown));
                 runtime.shutdown_background();
             })?;
-        Ok(Self {
-            app,
-            address,
-            control,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { app, address, control, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where the five flows listen.
@@ -226,11 +217,7 @@ impl Listeners {
         let api = listen(config.listen)?;
         let control = listen(config.control)?;
         let addresses = [api.local_addr()?, control.local_addr()?];
-        Ok(Self {
-            api,
-            control,
-            addresses,
-        })
+        Ok(Self { api, control, addresses })
     }
 
     /// Where the five flows listen.
@@ -267,11 +254,7 @@ async fn serve(listeners: Listeners, app: Arc<App>, shutdown: impl Future<Output
     let address = listeners.address();
     let sides = [
         (listeners.api, Side::Api, router(Arc::clone(&app))),
-        (
-            listeners.control,
-            Side::Control,
-            control::router(Arc::clone(&app), address),
-        ),
+        (listeners.control, Side::Control, control::router(Arc::clone(&app), address)),
     ];
     for (listener, side, routes) in sides {
         let site = Arc::new(Site {
@@ -347,15 +330,10 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let app = &site.app;
     app.counters.connections.fetch_add(1, Ordering::Relaxed);
-    app.counters
-        .open_connections
-        .fetch_add(1, Ordering::Relaxed);
+    app.counters.open_connections.fetch_add(1, Ordering::Relaxed);
     let (stream, conflict) = Framing::new(stream);
-    let client = Arc::new(Client {
-        peer: Peer(peer_of(peer)),
-        conflict,
-        remembered: Mutex::new(None),
-    });
+    let client =
+        Arc::new(Client { peer: Peer(peer_of(peer)), conflict, remembered: Mutex::new(None) });
     let service = service_fn(|request| {
         let (site, client) = (Arc::clone(site), Arc::clone(&client));
         async move { Ok::<_, Infallible>(respond(&site, &client, request).await) }
@@ -379,9 +357,7 @@ async fn connection(
         serving.as_mut().graceful_shutdown();
         let _ = serving.await;
     }
-    app.counters
-        .open_connections
-        .fetch_sub(1, Ordering::Relaxed);
+    app.counters.open_connections.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// What is known of the other end of one connection.

@@ -77,33 +77,21 @@ struct Entries<V> {
 impl<V> Store<V> {
     pub(crate) fn new() -> Self {
         let shards = (0..SHARDS)
-            .map(|_| {
-                RwLock::new(Entries {
-                    map: Shard::default(),
-                    purge_at: PURGE_FLOOR,
-                })
-            })
+            .map(|_| RwLock::new(Entries { map: Shard::default(), purge_at: PURGE_FLOOR }))
             .collect();
         Self { shards }
     }
 
     pub(crate) fn get(&self, digest: &Digest) -> Option<Arc<V>> {
         let shard = self.shard(digest).read();
-        shard
-            .unwrap_or_else(PoisonError::into_inner)
-            .map
-            .get(digest)
-            .cloned()
+        shard.unwrap_or_else(PoisonError::into_inner).map.get(digest).cloned()
     }
 
     /// Adds an entry. When a shard has doubled since it was last purged, entries that `keep` refuses go first, so
     /// that expired tokens bound neither memory nor time.
     pub(crate) fn insert(&self, digest: Digest, value: V, keep: impl Fn(&V) -> bool) -> Arc<V> {
         let value = Arc::new(value);
-        let mut shard = self
-            .shard(&digest)
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(&digest).write().unwrap_or_else(PoisonError::into_inner);
         if shard.map.len() >= shard.purge_at {
             shard.map.retain(|_, entry| keep(entry));
             shard.purge_at = PURGE_FLOOR.max(shard.map.len() * 2);
@@ -113,20 +101,12 @@ impl<V> Store<V> {
     }
 
     pub(crate) fn remove(&self, digest: &Digest) -> Option<Arc<V>> {
-        self.shard(digest)
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .map
-            .remove(digest)
+        self.shard(digest).write().unwrap_or_else(PoisonError::into_inner).map.remove(digest)
     }
 
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
-            shard
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .map
-                .clear();
+            shard.write().unwrap_or_else(PoisonError::into_inner).map.clear();
         }
     }
 

@@ -46,15 +46,10 @@ impl Throttle {
         if names.len() >= MAX_NAMES {
             names.clear();
         }
-        let minute = names.entry((flow, name.to_lowercase())).or_insert(Minute {
-            began: now,
-            failures: 0,
-        });
+        let minute =
+            names.entry((flow, name.to_lowercase())).or_insert(Minute { began: now, failures: 0 });
         if now >= minute.began + MINUTE {
-            *minute = Minute {
-                began: now,
-                failures: 0,
-            };
+            *minute = Minute { began: now, failures: 0 };
         }
         minute.failures += 1;
     }

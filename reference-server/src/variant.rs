@@ -195,15 +195,13 @@ impl FromStr for Variant {
     type Err = VariantError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        TABLE
-            .iter()
-            .find(|row| row.name == name)
-            .map(|row| row.variant)
-            .ok_or_else(|| VariantError::UnknownKey {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.variant).ok_or_else(|| {
+            VariantError::UnknownKey {
                 key: name.to_owned(),
                 allowed: TABLE.iter().map(|row| row.name).collect(),
                 suggestion: nearest(name, TABLE.iter().map(|row| row.name)),
-            })
+            }
+        })
     }
 }
 
@@ -267,9 +265,8 @@ impl Variants {
     ///
     /// A text without `=`, an unknown name or an unknown value.
     pub fn set_assignment(&mut self, text: &str) -> Result<(), VariantError> {
-        let (key, value) = text.split_once('=').ok_or_else(|| VariantError::NoValue {
-            text: text.to_owned(),
-        })?;
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| VariantError::NoValue { text: text.to_owned() })?;
         self.set(key.trim(), value.trim())
     }
 
@@ -309,10 +306,7 @@ impl LiveVariants {
 
     /// Whether `variant` has `value`. A value that the table does not list is a slip in this program.
     pub(crate) fn is(&self, variant: Variant, value: &str) -> bool {
-        debug_assert!(
-            variant.position(value).is_some(),
-            "{variant} has no value `{value}`"
-        );
+        debug_assert!(variant.position(value).is_some(), "{variant} has no value `{value}`");
         self.value(variant) == value
     }
 
@@ -358,11 +352,7 @@ mod tests {
     fn the_table_is_in_order_and_its_names_and_values_are_unique() {
         for (index, row) in TABLE.iter().enumerate() {
             assert_eq!(row.variant as usize, index);
-            assert!(
-                TABLE[..index]
-                    .iter()
-                    .all(|earlier| earlier.name != row.name)
-            );
+            assert!(TABLE[..index].iter().all(|earlier| earlier.name != row.name));
             let (flow, _) = row.name.split_once('.').unwrap();
             assert!(flow.parse::<Flow>().is_ok(), "{} names no flow", row.name);
             for (at, value) in row.values.iter().enumerate() {
@@ -375,19 +365,13 @@ mod tests {
     fn an_unknown_name_or_value_is_answered_with_what_is_allowed() {
         let mut variants = Variants::default();
         for (text, expected) in [
-            (
-                "gateway-button.second_pres=ignore",
-                "did you mean `gateway-button.second_press`?",
-            ),
+            ("gateway-button.second_pres=ignore", "did you mean `gateway-button.second_press`?"),
             (
                 "gateway-button.second_press=ignroe",
                 "did you mean `ignore`?; its values are: restart, ignore",
             ),
             ("gateway-button.second_press", "expected `flow.key=value`"),
-            (
-                "nonsense=1",
-                "the variants are: gateway-button.second_press, ",
-            ),
+            ("nonsense=1", "the variants are: gateway-button.second_press, "),
         ] {
             let error = variants.set_assignment(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -77,9 +77,7 @@ impl Visitors {
         let now = app.clock.now() / 1000;
         let expiry = now + app.lifetimes.visitor.as_secs();
         self.tokens
-            .insert(Digest::of(&text), Token { account, expiry }, |token| {
-                token.expiry > now
-            });
+            .insert(Digest::of(&text), Token { account, expiry }, |token| token.expiry > now);
         (text, expiry)
     }
 }
@@ -129,10 +127,7 @@ pub(crate) async fn login(State(app): State<Arc<App>>, request: Request) -> Answ
 fn debug_wanted(app: &App, form: &Form) -> bool {
     let one = form.field("debug") == Field::One("1");
     let loose = app.faults.has(Fault::DebugByAnyValue)
-        && form
-            .field("debug")
-            .filled()
-            .is_some_and(|value| value != "0");
+        && form.field("debug").filled().is_some_and(|value| value != "0");
     let development =
         app.variants.is(Variant::Branch, "development") || app.faults.has(Fault::DebugInProduction);
     ((one || loose) && development) || app.faults.has(Fault::DebugAlways)
@@ -143,10 +138,7 @@ type Hint = Option<(&'static str, &'static str)>;
 /// Checks a login form; an error comes with what debug mode would add.
 fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, (Error, Hint)> {
     if app.visitor.database_failing.load(Ordering::Relaxed) {
-        return Err((
-            Error::Server,
-            Some(("mysql", "the database is not available")),
-        ));
+        return Err((Error::Server, Some(("mysql", "the database is not available"))));
     }
     let login = read_login(app, form).map_err(|error| (error, None))?;
     let (flow, throttle) = (Flow::VisitorLogin, Variant::VisitorThrottle);
@@ -159,10 +151,7 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, (Error, Hint
 /// The account of these credentials; its state is judged after the password, and never told.
 fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint)> {
     let any_case = app.variants.is(Variant::VisitorUsernameCase, "insensitive");
-    let Some(account) = app
-        .accounts
-        .find(Flow::VisitorLogin, &login.username, any_case)
-    else {
+    let Some(account) = app.accounts.find(Flow::VisitorLogin, &login.username, any_case) else {
         if !app.faults.has(Fault::FastUnknownUser) {
             app.accounts.spend_a_hash(&login.password);
         }
@@ -175,10 +164,7 @@ fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint
     };
     let cut = app.faults.has(Fault::PasswordTailIgnored) && account.matches_cut(&login.password);
     if !account.matches(0, &login.password) && !cut {
-        return Err((
-            Error::WrongCredentials,
-            Some(("password", "Password incorrect")),
-        ));
+        return Err((Error::WrongCredentials, Some(("password", "Password incorrect"))));
     }
     if !account.is_active() {
         return Err((Error::WrongCredentials, None));
@@ -197,10 +183,7 @@ fn read_login(app: &App, form: &Form) -> Result<Login, Error> {
         }
         Field::Repeated(_) => Err(Error::BadFormat),
     };
-    let login = Login {
-        username: field("username")?,
-        password: field("password")?,
-    };
+    let login = Login { username: field("username")?, password: field("password")? };
     match form.field("device-info") {
         Field::Repeated(_) => Err(Error::BadFormat),
         Field::One(info) => {
@@ -237,16 +220,8 @@ fn issued(app: &App, account: &LiveAccount) -> Answer {
     } else {
         expiry.to_string()
     };
-    let success = if app.faults.has(Fault::SuccessText) {
-        "\"true\""
-    } else {
-        "true"
-    };
-    let errors = if app.faults.has(Fault::ErrorsBesideData) {
-        r#","errors":{}"#
-    } else {
-        ""
-    };
+    let success = if app.faults.has(Fault::SuccessText) { "\"true\"" } else { "true" };
+    let errors = if app.faults.has(Fault::ErrorsBesideData) { r#","errors":{}"# } else { "" };
     let body = format!(
         r#"{{"success":{success},"data":{{"access_token":"{text}","expiry":{expiry}}}{errors}}}"#
     );
@@ -299,9 +274,7 @@ fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), Error> {
         Credentials::Token(token) => check_token(app, &token),
         Credentials::OtherScheme(scheme) if vendor && scheme == "token" => {
             let text = parts.0.get(axum::http::header::AUTHORIZATION);
-            let text = text
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default();
+            let text = text.and_then(|value| value.to_str().ok()).unwrap_or_default();
             check_token(app, text.split_once(' ').map_or("", |(_, token)| token))
         }
         // The scheme is right, so it is the token that is wrong.
@@ -309,11 +282,7 @@ fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), Error> {
         Credentials::Absent => Err(Error::NoToken),
         Credentials::OtherScheme(_) | Credentials::Repeated => Err(Error::WrongHeader),
     };
-    let tally = if outcome.is_ok() {
-        Tally::Accepted
-    } else {
-        Tally::Denied
-    };
+    let tally = if outcome.is_ok() { Tally::Accepted } else { Tally::Denied };
     app.counters.count(Flow::VisitorLogin, tally);
     outcome
 }
@@ -345,11 +314,7 @@ fn check_token(app: &App, token: &str) -> Result<(), Error> {
         }
         return Err(Error::InvalidToken);
     }
-    if app.accounts.at(known.account).may_use_tokens() {
-        Ok(())
-    } else {
-        Err(Error::InvalidToken)
-    }
+    if app.accounts.at(known.account).may_use_tokens() { Ok(()) } else { Err(Error::InvalidToken) }
 }
 
 /// What is wrong with a request before the flow looks at it, in the flow's error object.

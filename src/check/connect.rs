@@ -26,7 +26,11 @@ impl Connection {
     ///
     /// # Errors
     /// When the TLS roots cannot be used.
-    pub fn new(profile: &Profile, input_allowed: bool, started: Instant) -> Result<Self, WireError> {
+    pub fn new(
+        profile: &Profile,
+        input_allowed: bool,
+        started: Instant,
+    ) -> Result<Self, WireError> {
         let settings = WireSettings {
             deadline: profile.limits.deadline,
             max_answer_bytes: profile.limits.max_answer_bytes,

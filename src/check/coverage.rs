@@ -27,7 +27,8 @@ impl<'a> Coverage<'a> {
     pub fn new(library: &'a Library) -> Self {
         let rows = library.catalogue.clauses().map(|(flow, clause)| {
             let covers = |check: &&crate::scenario::Check| check.covers.contains(&clause.id);
-            let checks = library.checks().filter(|(_, _, _, check)| covers(check)).map(|(_, _, id, _)| id);
+            let checks =
+                library.checks().filter(|(_, _, _, check)| covers(check)).map(|(_, _, id, _)| id);
             CoverageRow { flow, clause, checks: checks.collect() }
         });
         Self { rows: rows.collect() }

@@ -40,14 +40,18 @@ pub(super) fn apply_baseline(findings: &mut [Finding], baseline: &[Baseline], to
             if finding.check.as_str() != entry.check && finding.check.base() != entry.check {
                 continue;
             }
-            let failing = matches!(finding.verdict, Verdict::Fail | Verdict::Warn | Verdict::Unstable);
+            let failing =
+                matches!(finding.verdict, Verdict::Fail | Verdict::Warn | Verdict::Unstable);
             let expired = today >= entry.until;
             let (verdict, reason) = match (failing, expired) {
                 (true, false) => (Verdict::Known, entry.because.clone()),
-                (true, true) => (Verdict::Stale, format!("the baseline entry has expired: {}", entry.because)),
-                (false, _) if finding.verdict == Verdict::Pass => {
-                    (Verdict::Stale, format!("the baseline lists it, and it passes: {}", entry.because))
+                (true, true) => {
+                    (Verdict::Stale, format!("the baseline entry has expired: {}", entry.because))
                 }
+                (false, _) if finding.verdict == Verdict::Pass => (
+                    Verdict::Stale,
+                    format!("the baseline lists it, and it passes: {}", entry.because),
+                ),
                 (false, _) => continue,
             };
             finding.verdict = verdict;
@@ -57,7 +61,10 @@ pub(super) fn apply_baseline(findings: &mut [Finding], baseline: &[Baseline], to
 }
 
 /// What a run says of each clause of the catalogue.
-pub(super) fn clause_states(catalogue: &Catalogue, findings: &[Finding]) -> BTreeMap<ClauseId, ClauseState> {
+pub(super) fn clause_states(
+    catalogue: &Catalogue,
+    findings: &[Finding],
+) -> BTreeMap<ClauseId, ClauseState> {
     let mut verdicts: BTreeMap<&ClauseId, Vec<(Verdict, Level)>> = BTreeMap::new();
     for finding in findings {
         for clause in &finding.covers {
@@ -65,7 +72,9 @@ pub(super) fn clause_states(catalogue: &Catalogue, findings: &[Finding]) -> BTre
         }
     }
     let state = |id: &ClauseId| {
-        let Some(verdicts) = verdicts.get(id) else { return ClauseState::Unchecked };
+        let Some(verdicts) = verdicts.get(id) else {
+            return ClauseState::Unchecked;
+        };
         let any = |wanted: &[Verdict]| verdicts.iter().any(|(verdict, _)| wanted.contains(verdict));
         if any(&[Verdict::Fail, Verdict::Unstable, Verdict::Warn, Verdict::Known]) {
             ClauseState::Broken
@@ -110,7 +119,8 @@ mod tests {
             finding("A", Verdict::Blocked),
             finding("B", Verdict::Pass),
         ]);
-        let verdicts: Vec<_> = merged.iter().map(|f| (f.check.as_str(), f.verdict, f.assertions)).collect();
+        let verdicts: Vec<_> =
+            merged.iter().map(|f| (f.check.as_str(), f.verdict, f.assertions)).collect();
         assert_eq!(verdicts, [("A", Verdict::Fail, 3), ("B", Verdict::Pass, 1)]);
     }
 

@@ -51,21 +51,32 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// When a pattern, or all of them together, match nothing: an empty run proves nothing.
-    pub fn new(library: &'a Library, offered: &[Flow], selection: &Selection) -> Result<Self, NothingMatched> {
+    pub fn new(
+        library: &'a Library,
+        offered: &[Flow],
+        selection: &Selection,
+    ) -> Result<Self, NothingMatched> {
         for pattern in selection.only.iter().chain(&selection.skip) {
-            let known = library.checks().any(|(_, scenario, id, check)| matches(pattern, scenario, id, check));
+            let known = library
+                .checks()
+                .any(|(_, scenario, id, check)| matches(pattern, scenario, id, check));
             if !known {
                 return Err(nothing(library, pattern));
             }
         }
         let wanted_flow = |flow: Flow| {
-            offered.contains(&flow) && (selection.flows.is_empty() || selection.flows.contains(&flow))
+            offered.contains(&flow)
+                && (selection.flows.is_empty() || selection.flows.contains(&flow))
         };
         let mut checks = BTreeSet::new();
         let mut excluded = 0;
         for (flow, scenario, id, check) in library.checks() {
-            let any = |patterns: &[String]| patterns.iter().any(|p| matches(p, scenario, id, check));
-            if wanted_flow(flow) && (selection.only.is_empty() || any(&selection.only)) && !any(&selection.skip) {
+            let any =
+                |patterns: &[String]| patterns.iter().any(|p| matches(p, scenario, id, check));
+            if wanted_flow(flow)
+                && (selection.only.is_empty() || any(&selection.only))
+                && !any(&selection.skip)
+            {
                 checks.insert(id.clone());
             } else {
                 excluded += 1;
@@ -78,7 +89,8 @@ impl<'a> Plan<'a> {
             .map(|(flow, _)| *flow)
             .collect();
         // A check that every answer is held against needs all answers of its flow, unless the user named others.
-        let named_always = !selection.only.is_empty() && library.always.values().flatten().any(|(id, _)| checks.contains(id));
+        let named_always = !selection.only.is_empty()
+            && library.always.values().flatten().any(|(id, _)| checks.contains(id));
         let runs = |scenario: &&Scenario| {
             wanted_flow(scenario.flow)
                 && (scenario.checks.keys().any(|id| checks.contains(id))
@@ -96,7 +108,8 @@ impl<'a> Plan<'a> {
 }
 
 fn nothing(library: &Library, pattern: &str) -> NothingMatched {
-    let clauses: BTreeSet<&ClauseId> = library.checks().flat_map(|(_, _, _, check)| &check.covers).collect();
+    let clauses: BTreeSet<&ClauseId> =
+        library.checks().flat_map(|(_, _, _, check)| &check.covers).collect();
     let names = library
         .check_ids()
         .map(CheckId::as_str)
@@ -116,11 +129,17 @@ fn matches(pattern: &str, scenario: &str, id: &CheckId, check: &Check) -> bool {
 /// Whether a text matches a pattern in which `*` stands for anything.
 fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
     let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
     for part in middle {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
     rest.len() >= last.len() && rest.ends_with(last)

@@ -13,7 +13,9 @@ use super::merge::{apply_baseline, clause_states, merge, unheard};
 use super::plan::{Plan, Planned};
 use crate::engine::{Engine, Law, Settings, judge};
 use crate::event::{Event, Observer};
-use crate::model::{CheckId, Evidence, Finding, Report, Request, SecretBook, Trace, Verdict, WireError};
+use crate::model::{
+    CheckId, Evidence, Finding, Report, Request, SecretBook, Trace, Verdict, WireError,
+};
 use crate::scenario::{HookStep, Need, Scenario};
 use crate::target::{FlowBinding, Library, Profile};
 
@@ -96,11 +98,19 @@ pub async fn check(
     let connection = connect(&first.profile, settings, started)?;
     reach(&first.profile, &connection).await?;
     let (target, clock) = (first.profile.name.clone(), connection.clock.mode());
-    observer.hear(&Event::RunStarted { target: &target, seed: settings.seed, clock, scenarios: plan.scenarios.len() })?;
+    observer.hear(&Event::RunStarted {
+        target: &target,
+        seed: settings.seed,
+        clock,
+        scenarios: plan.scenarios.len(),
+    })?;
 
     let jobs = if provision.is_shared() { 1 } else { settings.jobs.max(1) };
     drop((connection, first.guard));
-    let runs = plan.scenarios.iter().map(|planned| run_one(planned, library, provision, settings, started));
+    let runs = plan
+        .scenarios
+        .iter()
+        .map(|planned| run_one(planned, library, provision, settings, started));
     let mut results = iter(runs).buffered(jobs);
     let mut all = Vec::new();
     let mut interrupted = false;
@@ -112,10 +122,17 @@ pub async fn check(
                 None
             }
         };
-        let Some((planned, findings)) = next else { break };
-        let findings: Vec<Finding> = findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
+        let Some((planned, findings)) = next else {
+            break;
+        };
+        let findings: Vec<Finding> =
+            findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
         let name = &planned.scenario.name;
-        observer.hear(&Event::ScenarioFinished { flow: planned.scenario.flow, name, findings: &findings })?;
+        observer.hear(&Event::ScenarioFinished {
+            flow: planned.scenario.flow,
+            name,
+            findings: &findings,
+        })?;
         all.extend(findings);
     }
     let mut findings = merge(all);
@@ -137,9 +154,14 @@ pub async fn check(
     Ok(report)
 }
 
-fn connect(profile: &Profile, settings: &CheckSettings, started: Instant) -> Result<Connection, CheckError> {
-    Connection::new(profile, settings.input_allowed, started)
-        .map_err(|error| CheckError::Unreachable { target: profile.name.clone(), reason: error.to_string() })
+fn connect(
+    profile: &Profile,
+    settings: &CheckSettings,
+    started: Instant,
+) -> Result<Connection, CheckError> {
+    Connection::new(profile, settings.input_allowed, started).map_err(|error| {
+        CheckError::Unreachable { target: profile.name.clone(), reason: error.to_string() }
+    })
 }
 
 /// One request to each base URL, before anything is concluded: an answer of any kind will do.
@@ -157,8 +179,13 @@ async fn reach(profile: &Profile, connection: &Connection) -> Result<(), CheckEr
             headers: profile.headers.clone(),
             ..Request::default()
         };
-        if let (Err(error @ (WireError::Connect(_) | WireError::Deadline(_))), _) = connection.wires.send(&request).await {
-            return Err(CheckError::Unreachable { target: base.to_owned(), reason: error.to_string() });
+        if let (Err(error @ (WireError::Connect(_) | WireError::Deadline(_))), _) =
+            connection.wires.send(&request).await
+        {
+            return Err(CheckError::Unreachable {
+                target: base.to_owned(),
+                reason: error.to_string(),
+            });
         }
     }
     Ok(())
@@ -175,7 +202,10 @@ async fn run_one<'p>(
     let mut repeats: Vec<Vec<Finding>> = Vec::new();
     for repeat in 0..settings.repeat.max(1) {
         let findings = match provision.provide() {
-            Ok(provided) => run_provided(scenario, library, &provided, settings, u64::from(repeat), started).await,
+            Ok(provided) => {
+                run_provided(scenario, library, &provided, settings, u64::from(repeat), started)
+                    .await
+            }
             Err(reason) => without(scenario, Verdict::Error, &reason),
         };
         repeats.push(findings);
@@ -192,7 +222,9 @@ async fn run_provided(
     started: Instant,
 ) -> Vec<Finding> {
     let profile = &provided.profile;
-    let Some(binding) = profile.flows.get(&scenario.flow) else { return Vec::new() };
+    let Some(binding) = profile.flows.get(&scenario.flow) else {
+        return Vec::new();
+    };
     let connection = match Connection::new(profile, settings.input_allowed, started) {
         Ok(connection) => connection,
         Err(error) => return without(scenario, Verdict::Error, &error.to_string()),
@@ -200,7 +232,8 @@ async fn run_provided(
     if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
         return without(scenario, verdict, &reason);
     }
-    let engine_settings = Settings { headers: profile.headers.clone(), seed: settings.seed.wrapping_add(repeat) };
+    let engine_settings =
+        Settings { headers: profile.headers.clone(), seed: settings.seed.wrapping_add(repeat) };
     let engine = Engine {
         binding,
         wires: Arc::clone(&connection.wires),
@@ -230,16 +263,26 @@ async fn run_provided(
 /// A shared server is brought to its first state before each scenario, unless that is what the scenario is about.
 fn scenario_resets(scenario: &Scenario) -> bool {
     use crate::scenario::Action;
-    !scenario.steps.iter().any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
+    !scenario
+        .steps
+        .iter()
+        .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
 }
 
 /// What the scenario cannot do without and the profile does not have.
-fn unmet(scenario: &Scenario, binding: &FlowBinding, connection: &Connection) -> Option<(Verdict, String)> {
+fn unmet(
+    scenario: &Scenario,
+    binding: &FlowBinding,
+    connection: &Connection,
+) -> Option<(Verdict, String)> {
     for need in &scenario.needs {
         let declared = |name: &str| binding.capabilities.get(name).copied();
         let name = need.to_string();
         if declared(name.trim_start_matches("capability.")) == Some(false) {
-            return Some((Verdict::NotApplicable, format!("the profile declares that the server has no {name}")));
+            return Some((
+                Verdict::NotApplicable,
+                format!("the profile declares that the server has no {name}"),
+            ));
         }
         let missing = match need {
             // Many requests in a short time are for those who asked for them.
@@ -248,12 +291,14 @@ fn unmet(scenario: &Scenario, binding: &FlowBinding, connection: &Connection) ->
                 return Some((Verdict::NotApplicable, reason));
             }
             Need::Capability(_) => None,
-            Need::Clock => (connection.clock.mode() == "none").then(|| "the clock can neither be moved nor waited for".to_owned()),
-            Need::Environments => (binding.environments.len() < 2).then(|| "there are not two environments".to_owned()),
-            Need::Hook(hook) => (!connection.hooks.offers(hook)).then(|| format!("the profile has no hook `{hook}`")),
-            Need::Identity(role) => {
-                (!binding.identities.contains_key(role)).then(|| format!("the profile has no identity `{role}` for {}", binding.flow))
-            }
+            Need::Clock => (connection.clock.mode() == "none")
+                .then(|| "the clock can neither be moved nor waited for".to_owned()),
+            Need::Environments => (binding.environments.len() < 2)
+                .then(|| "there are not two environments".to_owned()),
+            Need::Hook(hook) => (!connection.hooks.offers(hook))
+                .then(|| format!("the profile has no hook `{hook}`")),
+            Need::Identity(role) => (!binding.identities.contains_key(role))
+                .then(|| format!("the profile has no identity `{role}` for {}", binding.flow)),
         };
         if let Some(reason) = missing {
             return Some((Verdict::Blocked, reason));
@@ -283,7 +328,8 @@ fn settle_repeats(mut repeats: Vec<Vec<Finding>>) -> Vec<Finding> {
     for finding in &mut settled {
         for other in repeats.iter().flatten().filter(|other| other.check == finding.check) {
             if other.verdict != finding.verdict {
-                let reason = format!("one run says {}, another says {}", finding.verdict, other.verdict);
+                let reason =
+                    format!("one run says {}, another says {}", finding.verdict, other.verdict);
                 if other.verdict > finding.verdict {
                     *finding = other.clone();
                 }
@@ -341,6 +387,8 @@ fn redact(finding: &mut Finding, book: &SecretBook) {
         clean(&mut violation.got);
     }
     if let Some(exchange) = &mut evidence.exchange {
-        [&mut exchange.sent, &mut exchange.received, &mut exchange.curl].into_iter().for_each(clean);
+        [&mut exchange.sent, &mut exchange.received, &mut exchange.curl]
+            .into_iter()
+            .for_each(clean);
     }
 }

@@ -23,7 +23,9 @@ pub(super) enum Command {
     #[command(after_help = "Example: gatecrash advance 120s")]
     Advance(Advance),
     /// Checks a server, clause by clause. Without a target: the embedded reference server.
-    #[command(after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'")]
+    #[command(
+        after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'"
+    )]
     Check(Check),
     /// Prints which checks cover which clause, and why a clause has none.
     #[command(after_help = "Example: gatecrash coverage --missing")]
@@ -45,7 +47,9 @@ pub(super) enum Command {
     Schema(Schema),
     /// Runs the reference server in the foreground.
     #[cfg(feature = "reference-server")]
-    #[command(after_help = "Examples:\n  gatecrash serve --clock real\n  gatecrash serve --fault window-not-closed --variant jwt-login.logout=revoking")]
+    #[command(
+        after_help = "Examples:\n  gatecrash serve --clock real\n  gatecrash serve --fault window-not-closed --variant jwt-login.logout=revoking"
+    )]
     Serve(Serve),
 }
 

@@ -22,8 +22,14 @@ pub(super) struct Embedded {
 
 impl Embedded {
     /// The reference server with the faults and variants of the command line.
-    pub(super) fn new(check: &Check, library: &Library, scenarios: Option<&Path>, world: World) -> anyhow::Result<Self> {
-        let mut profile = target::read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
+    pub(super) fn new(
+        check: &Check,
+        library: &Library,
+        scenarios: Option<&Path>,
+        world: World,
+    ) -> anyhow::Result<Self> {
+        let mut profile =
+            target::read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
         let mut config = Config::default();
         for name in &check.fault {
             config.faults.push(fault(name)?);

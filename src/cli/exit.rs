@@ -31,7 +31,10 @@ impl Exit {
         (Self::Conformant, "conformant, or nothing worse than known, warn and info"),
         (Self::Findings, "findings: fail, unstable, stale; with --strict also warn"),
         (Self::Usage, "usage: bad YAML, an unknown id or name, or nothing matched"),
-        (Self::Target, "the target or the profile cannot be used: unreachable, a hook or a secret missing"),
+        (
+            Self::Target,
+            "the target or the profile cannot be used: unreachable, a hook or a secret missing",
+        ),
         (Self::Inconclusive, "inconclusive: a MUST is blocked, or the harness erred on a check"),
         (Self::Internal, "internal error"),
         (Self::Interrupted, "interrupted; the partial report is written"),

@@ -70,7 +70,10 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
 }
 
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment for colour")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment for colour"
+    )]
     fn look() -> Self {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");

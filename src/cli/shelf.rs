@@ -22,7 +22,8 @@ pub(super) fn files(folder: Option<&Path>) -> anyhow::Result<Vec<Arc<SourceFile>
         None => read_shipped(&SHIPPED, &mut files),
     }
     if files.is_empty() {
-        let folder = folder.map_or_else(|| "the binary".to_owned(), |folder| folder.display().to_string());
+        let folder =
+            folder.map_or_else(|| "the binary".to_owned(), |folder| folder.display().to_string());
         return Err(UsageError(format!("there are no scenario files in {folder}")).into());
     }
     Ok(files)
@@ -50,8 +51,9 @@ pub(super) fn mistakes(list: &[Diagnostic], paint: Paint) -> UsageError {
 }
 
 fn read_folder(folder: &Path, files: &mut Vec<Arc<SourceFile>>) -> anyhow::Result<()> {
-    let entries = fs::read_dir(folder)
-        .map_err(|error| UsageError(format!("the folder {} cannot be read: {error}", folder.display())))?;
+    let entries = fs::read_dir(folder).map_err(|error| {
+        UsageError(format!("the folder {} cannot be read: {error}", folder.display()))
+    })?;
     for entry in entries {
         let path = entry.context("reading a folder")?.path();
         if path.is_dir() {
@@ -65,8 +67,9 @@ fn read_folder(folder: &Path, files: &mut Vec<Arc<SourceFile>>) -> anyhow::Resul
 
 /// Reads one file that the user named.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Arc<SourceFile>> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| UsageError(format!("the file {} cannot be read: {error}", path.display())))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        UsageError(format!("the file {} cannot be read: {error}", path.display()))
+    })?;
     Ok(SourceFile::new(path, text))
 }
 

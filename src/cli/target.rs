@@ -44,7 +44,8 @@ pub(super) fn fixed(
         }
         profile
     } else if address {
-        Profile::documented(target.trim_end_matches('/'), library).map_err(|list| shelf::mistakes(&list, world.talk))?
+        Profile::documented(target.trim_end_matches('/'), library)
+            .map_err(|list| shelf::mistakes(&list, world.talk))?
     } else {
         read_profile(&shelf::read_file(Path::new(target))?, library, world)?
     };
@@ -54,10 +55,14 @@ pub(super) fn fixed(
     match check.clock {
         Some(ClockMode::None) => profile.clock = ClockSetting::None,
         Some(ClockMode::Real) if !matches!(profile.clock, ClockSetting::Real { .. }) => {
-            profile.clock =
-                ClockSetting::Real { tolerance: Duration::from_secs(1), max_wait: Duration::from_secs(150) };
+            profile.clock = ClockSetting::Real {
+                tolerance: Duration::from_secs(1),
+                max_wait: Duration::from_secs(150),
+            };
         }
-        Some(ClockMode::Virtual) if matches!(profile.clock, ClockSetting::None | ClockSetting::Real { .. }) => {
+        Some(ClockMode::Virtual)
+            if matches!(profile.clock, ClockSetting::None | ClockSetting::Real { .. }) =>
+        {
             let message = "a virtual clock needs `clock` in the profile, or --control".to_owned();
             return Err(UsageError(message).into());
         }
@@ -80,10 +85,14 @@ pub(super) fn read_profile(
     library: &Library,
     world: World,
 ) -> anyhow::Result<Profile> {
-    Profile::parse(file, library, &resolve).map_err(|list| shelf::mistakes(&list, world.talk).into())
+    Profile::parse(file, library, &resolve)
+        .map_err(|list| shelf::mistakes(&list, world.talk).into())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads secrets from the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads secrets from the environment"
+)]
 fn resolve(reference: &SecretReference) -> Result<String, String> {
     match reference {
         SecretReference::Environment(name) => {
@@ -101,7 +110,9 @@ fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
         for url in std::iter::once(&binding.base_url).chain(binding.environment_urls.values()) {
             let host = host(url);
             if !is_loopback(host) && !allowed.iter().any(|name| name == host) {
-                let message = format!("{host} is not this machine; name it with --allow-host {host} if you may test it");
+                let message = format!(
+                    "{host} is not this machine; name it with --allow-host {host} if you may test it"
+                );
                 return Err(TargetError(message).into());
             }
         }
@@ -118,7 +129,8 @@ fn host(url: &str) -> &str {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -82,7 +82,10 @@ impl Contract {
         for (id, clause) in raw.clauses {
             let path = root.key("clauses").key(&id);
             if id.split_once('-').is_none_or(|(prefix, _)| prefix != flow.prefix()) {
-                let message = format!("`{id}` is no clause id of {flow}; they start with `{}-`", flow.prefix());
+                let message = format!(
+                    "`{id}` is no clause id of {flow}; they start with `{}-`",
+                    flow.prefix()
+                );
                 out.key("contract::clause", &path, message);
             }
             let clause = lower_clause(&id, clause, &path, &mut out);
@@ -99,14 +102,24 @@ impl Contract {
             let own = |id: &ClauseId| id.as_str().starts_with(&format!("{}-", flow.prefix()));
             let absent = |(_, id): &(usize, &ClauseId)| own(id) && !clauses.contains_key(*id);
             for (index, id) in gap.clauses.iter().enumerate().filter(absent) {
-                out.value("contract::gap", &path.key("clauses").index(index), format!("there is no clause `{id}`"));
+                out.value(
+                    "contract::gap",
+                    &path.key("clauses").index(index),
+                    format!("there is no clause `{id}`"),
+                );
             }
             if gap.answers.len() < 2 {
                 out.key("contract::gap", &path, "a gap has at least two allowed answers");
             }
         }
-        let contract =
-            Self { flow, version: raw.version, title: raw.title, source: raw.source, clauses, gaps };
+        let contract = Self {
+            flow,
+            version: raw.version,
+            title: raw.title,
+            source: raw.source,
+            clauses,
+            gaps,
+        };
         if out.is_empty() { Ok(contract) } else { Err(out.into_list()) }
     }
 }

@@ -13,7 +13,12 @@ use crate::target::Field;
 ///
 /// # Errors
 /// Why it is not there, in a sentence.
-pub(super) fn capture(source: &Source, act: &Act, field: Option<&Field>, scope: &Scope<'_>) -> Result<String, String> {
+pub(super) fn capture(
+    source: &Source,
+    act: &Act,
+    field: Option<&Field>,
+    scope: &Scope<'_>,
+) -> Result<String, String> {
     match source {
         Source::Value(template) => template.text(scope).map_err(|error| error.to_string()),
         Source::Claim(token, path) => {
@@ -22,15 +27,23 @@ pub(super) fn capture(source: &Source, act: &Act, field: Option<&Field>, scope: 
         }
         Source::Field(name) => {
             let answer = answer(act)?;
-            let field = field.ok_or_else(|| format!("the operation's answer has no field `{name}`"))?;
-            from_field(field, &answer).ok_or_else(|| format!("the answer has no `{name}` ({})", place(field)))
+            let field =
+                field.ok_or_else(|| format!("the operation's answer has no field `{name}`"))?;
+            from_field(field, &answer)
+                .ok_or_else(|| format!("the answer has no `{name}` ({})", place(field)))
         }
-        Source::Header(name) => answer(act)?.header(name).ok_or_else(|| format!("the answer has no header field {name}")),
-        Source::Json(path) => from_json(path, &answer(act)?.body).ok_or_else(|| format!("the answer has no {path}")),
+        Source::Header(name) => answer(act)?
+            .header(name)
+            .ok_or_else(|| format!("the answer has no header field {name}")),
+        Source::Json(path) => {
+            from_json(path, &answer(act)?.body).ok_or_else(|| format!("the answer has no {path}"))
+        }
         Source::Text(regex) => {
             let answer = answer(act)?;
             let text = answer.body.text();
-            let found = regex.captures(&text).ok_or_else(|| format!("the answer does not match /{regex}/"))?;
+            let found = regex
+                .captures(&text)
+                .ok_or_else(|| format!("the answer does not match /{regex}/"))?;
             let group = found.get(1).or_else(|| found.get(0)).map_or("", |group| group.as_str());
             Ok(group.to_owned())
         }
@@ -65,8 +78,10 @@ fn from_json(path: &JsonPath, body: &Bytes) -> Option<String> {
 
 fn claim(token: &str, path: &JsonPath) -> Result<String, String> {
     let payload = token.split('.').nth(1).ok_or("the token is no JWT")?;
-    let decoded = URL_SAFE_NO_PAD.decode(payload).map_err(|error| format!("the token is no JWT: {error}"))?;
-    let json: Value = serde_json::from_slice(&decoded).map_err(|error| format!("the token is no JWT: {error}"))?;
+    let decoded =
+        URL_SAFE_NO_PAD.decode(payload).map_err(|error| format!("the token is no JWT: {error}"))?;
+    let json: Value = serde_json::from_slice(&decoded)
+        .map_err(|error| format!("the token is no JWT: {error}"))?;
     path.first(&json).and_then(plain).ok_or_else(|| format!("the token's payload has no {path}"))
 }
 
@@ -85,7 +100,10 @@ fn answer(act: &Act) -> Result<Response, String> {
         Act::Socket { event: SocketEvent::Message { payload, .. }, .. } => {
             Ok(Response { body: payload.clone(), ..Response::default() })
         }
-        Act::Socket { event: SocketEvent::Opened(response) | SocketEvent::Refused(response), .. } => Ok(response.clone()),
+        Act::Socket {
+            event: SocketEvent::Opened(response) | SocketEvent::Refused(response),
+            ..
+        } => Ok(response.clone()),
         _ => Err("this step has no answer to keep a value of".to_owned()),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `Engine::run` never fails: what went wrong on the way is in the trace. `judge` is pure.
 
+mod acts;
 mod capture;
 mod judge;
 mod request;
@@ -10,5 +11,8 @@ mod stream;
 mod timed;
 mod together;
 
-pub use judge::{Assessed, Class, Law, Observed, assess, classify, judge, refuses, render_request, render_response, shown};
+pub use judge::{
+    Assessed, Class, Face, Law, Observed, assess, classify, judge, render_request, render_response,
+    shown,
+};
 pub use run::{Engine, Settings};

@@ -74,7 +74,11 @@ pub(super) fn build(
         request.wire = WireKind::Raw;
     }
     // A value that is not UTF-8, or that has control bytes, does not fit an ordinary client.
-    if request.headers.iter().any(|h| h.value.0.iter().any(|b| *b != b'\t' && (*b < 0x20 || *b >= 0x7f))) {
+    if request
+        .headers
+        .iter()
+        .any(|h| h.value.0.iter().any(|b| *b != b'\t' && (*b < 0x20 || *b >= 0x7f)))
+    {
         request.wire = WireKind::Raw;
     }
     Ok((request, environment))
@@ -112,27 +116,38 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn parameters(&mut self, binding: &FlowBinding, environment: Option<&str>) -> Result<(), RequestError> {
+    fn parameters(
+        &mut self,
+        binding: &FlowBinding,
+        environment: Option<&str>,
+    ) -> Result<(), RequestError> {
         for (name, value) in &self.operation.defaults {
-            let filled = JsonTemplate::parse(value).map_err(RequestError::Missing)?.fill(self.scope)?;
+            let filled =
+                JsonTemplate::parse(value).map_err(RequestError::Missing)?.fill(self.scope)?;
             self.values.insert(name.clone(), vec![filled]);
         }
         if let Some(role) = &self.send.identity {
             let role = role.text(self.scope)?;
-            let identity = binding
-                .identities
-                .get(&role)
-                .ok_or_else(|| RequestError::Missing(format!("the profile has no identity `{role}` for {}", binding.flow)))?;
+            let identity = binding.identities.get(&role).ok_or_else(|| {
+                RequestError::Missing(format!(
+                    "the profile has no identity `{role}` for {}",
+                    binding.flow
+                ))
+            })?;
             for (parameter, field) in &self.operation.identity {
                 let field = field.replace("{environment}", environment.unwrap_or_default());
                 let value = identity.fields.get(&field).ok_or_else(|| {
-                    RequestError::Missing(format!("the identity `{role}` of {} has no `{field}`", binding.flow))
+                    RequestError::Missing(format!(
+                        "the identity `{role}` of {} has no `{field}`",
+                        binding.flow
+                    ))
                 })?;
                 self.values.insert(parameter.clone(), vec![Value::String(value.clone())]);
             }
         }
         for (name, values) in &self.send.with {
-            let filled: Result<Vec<Value>, RenderError> = values.iter().map(|value| value.fill(self.scope)).collect();
+            let filled: Result<Vec<Value>, RenderError> =
+                values.iter().map(|value| value.fill(self.scope)).collect();
             self.values.insert(name.clone(), filled?);
         }
         for name in &self.send.without {
@@ -142,11 +157,16 @@ impl<'a> Draft<'a> {
     }
 
     fn present_token(&mut self) -> Result<(), RequestError> {
-        let Some(template) = &self.send.token else { return Ok(()) };
+        let Some(template) = &self.send.token else {
+            return Ok(());
+        };
         let token = template.bytes(self.scope)?;
         match &self.operation.credential {
             Some(Credential::Header { name, scheme }) => {
-                let mut value = scheme.as_ref().map(|scheme| format!("{scheme} ").into_bytes()).unwrap_or_default();
+                let mut value = scheme
+                    .as_ref()
+                    .map(|scheme| format!("{scheme} ").into_bytes())
+                    .unwrap_or_default();
                 value.extend(token);
                 self.fields.push(Header { name: name.clone(), value: Bytes(value) });
             }
@@ -164,20 +184,28 @@ impl<'a> Draft<'a> {
 
     /// Puts each parameter in its part of the request, in the order in which the flow lists them.
     fn distribute(&mut self, path: &mut String) {
-        let overrides: BTreeMap<&String, &Place> = self.send.place.iter().map(|(name, place)| (name, place)).collect();
+        let overrides: BTreeMap<&String, &Place> =
+            self.send.place.iter().map(|(name, place)| (name, place)).collect();
         let operation = self.operation;
         let listed = operation.parameters.keys();
-        let further: Vec<String> =
-            self.values.keys().filter(|name| !operation.parameters.contains_key(*name)).cloned().collect();
+        let further: Vec<String> = self
+            .values
+            .keys()
+            .filter(|name| !operation.parameters.contains_key(*name))
+            .cloned()
+            .collect();
         let order: Vec<String> = listed.cloned().chain(further).collect();
         for name in order {
-            let Some(values) = self.values.get(&name).cloned() else { continue };
+            let Some(values) = self.values.get(&name).cloned() else {
+                continue;
+            };
             let place = overrides.get(&name).copied().or_else(|| operation.parameters.get(&name));
             let (part, key) = place.map_or((Part::Query, name.clone()), |place| {
                 (place.part, place.name.clone().unwrap_or_else(|| name.clone()))
             });
             if part == Part::Json {
-                let value = if values.len() == 1 { values[0].clone() } else { Value::Array(values) };
+                let value =
+                    if values.len() == 1 { values[0].clone() } else { Value::Array(values) };
                 self.json.insert(key, value);
                 continue;
             }
@@ -188,7 +216,9 @@ impl<'a> Draft<'a> {
                     Part::Form => self.form.push((key.clone(), text)),
                     Part::Multipart => self.multipart.push((key.clone(), text)),
                     Part::Cookie => self.cookies.push(format!("{key}={text}")),
-                    Part::Header => self.fields.push(Header { name: key.clone(), value: Bytes(bytes_of(&text)) }),
+                    Part::Header => self
+                        .fields
+                        .push(Header { name: key.clone(), value: Bytes(bytes_of(&text)) }),
                     Part::Path => *path = path.replace(&format!("{{{key}}}"), &encode(&text)),
                     Part::Json => {}
                 }
@@ -214,7 +244,10 @@ impl<'a> Draft<'a> {
     fn headers(&mut self, common: &[Header]) -> Result<Vec<Header>, RequestError> {
         let mut own = Vec::new();
         if let Some(template) = &self.send.authorization {
-            own.push(Header { name: "Authorization".to_owned(), value: Bytes(template.bytes(self.scope)?) });
+            own.push(Header {
+                name: "Authorization".to_owned(),
+                value: Bytes(template.bytes(self.scope)?),
+            });
         }
         for (name, template) in &self.send.headers {
             own.push(Header { name: name.clone(), value: Bytes(template.bytes(self.scope)?) });
@@ -237,11 +270,17 @@ impl<'a> Draft<'a> {
         let (media_type, bytes) = if let Some(body) = &self.send.body {
             self.given_body(body)?
         } else if !self.multipart.is_empty() {
-            (Some(format!("multipart/form-data; boundary={BOUNDARY}")), multipart(&self.multipart).into_bytes())
+            (
+                Some(format!("multipart/form-data; boundary={BOUNDARY}")),
+                multipart(&self.multipart).into_bytes(),
+            )
         } else if !self.form.is_empty() {
             (Some("application/x-www-form-urlencoded".to_owned()), form(&self.form).into_bytes())
         } else if !self.json.is_empty() {
-            (Some("application/json".to_owned()), Value::Object(self.json.clone()).to_string().into_bytes())
+            (
+                Some("application/json".to_owned()),
+                Value::Object(self.json.clone()).to_string().into_bytes(),
+            )
         } else if let Some(raw) = &self.operation.body {
             let text = match (&raw.text, &raw.json) {
                 (Some(text), _) => text.clone(),
@@ -252,7 +291,8 @@ impl<'a> Draft<'a> {
         } else {
             return Ok(());
         };
-        let given = request.headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type"));
+        let given =
+            request.headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type"));
         if let Some(media_type) = media_type.filter(|_| !given) {
             request.headers.push(Header::new("Content-Type", &media_type));
         }
@@ -274,24 +314,35 @@ impl<'a> Draft<'a> {
 /// Encodes pairs as `application/x-www-form-urlencoded`; values need not be UTF-8.
 fn form(pairs: &[(String, String)]) -> String {
     let encode = |text: &str| byte_serialize(&bytes_of(text)).collect::<String>();
-    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     pairs.join("&")
 }
 
 const BOUNDARY: &str = "gatecrash-part-5f3a9c";
 
 fn multipart(parts: &[(String, String)]) -> String {
-    let mut body = String::new();
-    for (name, value) in parts {
+    let part = |(name, value): &(String, String)| {
         let name = name.replace('"', "%22");
-        body.push_str(&format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
-    }
-    body.push_str(&format!("--{BOUNDARY}--\r\n"));
-    body
+        format!(
+            "--{BOUNDARY}
+Content-Disposition: form-data; name=\"{name}\"
+
+{value}
+"
+        )
+    };
+    let parts: String = parts.iter().map(part).collect();
+    format!(
+        "{parts}--{BOUNDARY}--
+"
+    )
 }
 
 /// Percent-encodes a path segment (RFC 3986 section 3.3).
 fn encode(text: &str) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
-    text.bytes().map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::capture::{capture, plain};
+use super::capture::plain;
 use super::judge::{Assessed, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
-use crate::hook::{HookCall, Hooks};
+use crate::hook::Hooks;
 use crate::model::{
-    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Millis, Reply, Request, Role, Stop, StopKind, Timing,
-    Trace, WireError,
+    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Millis, Reply, Request, Role, Stop,
+    StopKind, Timing, Trace, WireError,
 };
-use crate::scenario::{Action, Capture, HookStep, JsonTemplate, Scenario, SendStep, Source, Span, Step, When};
-use crate::source::{Random, Scope, Template};
-use crate::target::{Field, FlowBinding};
+use crate::scenario::{Action, JsonTemplate, Scenario, SendStep, Span, Step, When};
+use crate::source::{Random, Scope};
+use crate::target::FlowBinding;
 use crate::wire::{Socket, Wires};
 
 /// What the requests of a run have in common.
@@ -96,7 +96,7 @@ pub(super) struct Runner<'a> {
     deadlines: u32,
     random: RefCell<Random>,
     /// Why a name has no value, for the step that asks for it.
-    unbound: BTreeMap<String, String>,
+    pub(super) unbound: BTreeMap<String, String>,
     /// The part of the label that tells the items of a repeated step apart.
     item: String,
 }
@@ -148,7 +148,10 @@ impl<'a> Runner<'a> {
         }
     }
 
-    pub(super) fn steps<'s>(&'s mut self, steps: &'s [Step]) -> Pin<Box<dyn Future<Output = Stopped> + 's>> {
+    pub(super) fn steps<'s>(
+        &'s mut self,
+        steps: &'s [Step],
+    ) -> Pin<Box<dyn Future<Output = Stopped> + 's>> {
         Box::pin(async move {
             for step in steps {
                 self.step(step).await?;
@@ -193,7 +196,8 @@ impl<'a> Runner<'a> {
 
     fn bind_item(&mut self, item: &Value, step: &Step) -> Stopped {
         let template = JsonTemplate::parse(item).unwrap_or(JsonTemplate::Plain(Value::Null));
-        let filled = template.fill(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
+        let filled =
+            template.fill(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
         if let Value::Object(members) = &filled {
             for (key, value) in members {
                 self.bindings.insert(format!("each.{key}"), plain(value).unwrap_or_default());
@@ -206,10 +210,18 @@ impl<'a> Runner<'a> {
     async fn controls(&mut self, step: &Step, role: fn(String) -> Role) -> Stopped {
         let scenario = self.scenario;
         for name in &step.controls {
-            let Some(control) = scenario.controls.get(name) else { continue };
+            let Some(control) = scenario.controls.get(name) else {
+                continue;
+            };
             let known_before = self.known();
             let act = self.send(&control.send, &step.label).await?;
-            let entry = self.entry(&step.label, role(name.clone()), Some(control.expect), known_before, act);
+            let entry = self.entry(
+                &step.label,
+                role(name.clone()),
+                Some(control.expect),
+                known_before,
+                act,
+            );
             self.trace.entries.push(entry);
         }
         Ok(())
@@ -221,7 +233,9 @@ impl<'a> Runner<'a> {
             Action::Boundary(boundary) => self.boundary(step, boundary).await?,
             Action::Hook(hook) => self.hook(step, hook).await?,
             Action::Race(race) => self.race(step, race).await?,
-            Action::Run { with, steps, exports } => self.procedure(step, with, steps, exports).await?,
+            Action::Run { with, steps, exports } => {
+                self.procedure(step, with, steps, exports).await?;
+            }
             Action::Sample(sample) => self.sample(step, sample).await?,
             Action::Send(send) => {
                 let known_before = self.known();
@@ -234,7 +248,8 @@ impl<'a> Runner<'a> {
                 self.wait(duration, &step.label).await?;
                 let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
                 let known = self.known();
-                let entry = self.entry(&step.label, Role::Step, None, known, Act::Wait { milliseconds });
+                let entry =
+                    self.entry(&step.label, Role::Step, None, known, Act::Wait { milliseconds });
                 self.trace.entries.push(entry);
             }
         }
@@ -275,11 +290,17 @@ impl<'a> Runner<'a> {
         Ok(Act::Exchange(Box::new(exchange)))
     }
 
-    pub(super) fn request(&self, send: &SendStep, label: &str) -> Result<(Request, Option<String>), Stop> {
+    pub(super) fn request(
+        &self,
+        send: &SendStep,
+        label: &str,
+    ) -> Result<(Request, Option<String>), Stop> {
         let settings = self.engine.settings;
-        build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| match &error {
-            RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
-            RequestError::Render(render) => self.explain(label, &render.to_string()),
+        build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| {
+            match &error {
+                RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
+                RequestError::Render(render) => self.explain(label, &render.to_string()),
+            }
         })
     }
 
@@ -328,29 +349,6 @@ impl<'a> Runner<'a> {
         }
     }
 
-    pub(super) fn keep(&mut self, captures: &[Capture], act: &Act, operation: Option<&str>) {
-        for one in captures {
-            let field = self.field(&one.source, operation);
-            match capture(&one.source, act, field, &self.scope()) {
-                Ok(value) => {
-                    if one.secret {
-                        self.note_secret(&one.name, &value);
-                    }
-                    self.bindings.insert(one.name.clone(), value);
-                }
-                Err(reason) => {
-                    self.bindings.remove(&one.name);
-                    self.unbound.insert(one.name.clone(), reason);
-                }
-            }
-        }
-    }
-
-    pub(super) fn field(&self, source: &Source, operation: Option<&str>) -> Option<&'a Field> {
-        let Source::Field(name) = source else { return None };
-        self.engine.binding.operations.get(operation?)?.answer.get(name)
-    }
-
     pub(super) fn entry(
         &self,
         label: &str,
@@ -360,12 +358,22 @@ impl<'a> Runner<'a> {
         act: Act,
     ) -> Entry {
         let step = format!("{label}{}", self.item);
-        Entry { step, group: self.group, role, expectations, bindings: self.bindings.clone(), known_before, act }
+        Entry {
+            step,
+            group: self.group,
+            role,
+            expectations,
+            bindings: self.bindings.clone(),
+            known_before,
+            act,
+        }
     }
 
     /// Ends the scenario when an expectation without a check does not hold on the entry written last.
     pub(super) fn prerequisites(&self, set: ExpectationSet, label: &str) -> Stopped {
-        let Some(entry) = self.trace.entries.last() else { return Ok(()) };
+        let Some(entry) = self.trace.entries.last() else {
+            return Ok(());
+        };
         for expectation in self.scenario.expectations(set) {
             if expectation.check.is_some() || !self.chosen(expectation.when.as_ref()) {
                 continue;
@@ -374,73 +382,27 @@ impl<'a> Runner<'a> {
                 Assessed::Holds => {}
                 Assessed::Breaks(violation) => {
                     let wanted = violation.wanted.join(" or ");
-                    let reason = format!("a step that the rest builds on wanted {wanted} and got {}", violation.got);
+                    let reason = format!(
+                        "a step that the rest builds on wanted {wanted} and got {}",
+                        violation.got
+                    );
                     return Err(stop(label, StopKind::Prerequisite, reason));
                 }
-                Assessed::NoAnswer(reason) => return Err(stop(label, StopKind::Unreachable, reason)),
+                Assessed::NoAnswer(reason) => {
+                    return Err(stop(label, StopKind::Unreachable, reason));
+                }
             }
         }
         Ok(())
     }
 
-    async fn hook(&mut self, step: &Step, hook: &HookStep) -> Stopped {
-        let mut with = BTreeMap::new();
-        for (name, template) in &hook.with {
-            let value = template.text(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
-            with.insert(name.clone(), value);
-        }
-        with.insert("flow".to_owned(), self.engine.binding.flow.name().to_owned());
-        if let Some(role) = with.get("identity") {
-            let username = self.bindings.get(&format!("identity.{role}.username")).cloned();
-            let username = username.ok_or_else(|| {
-                let reason = format!("the profile has no identity `{role}` with a username");
-                stop(&step.label, StopKind::Missing, reason)
-            })?;
-            with.insert("username".to_owned(), username);
-        }
-        let call = HookCall { name: hook.name.clone(), say: hook.say.clone(), with };
-        let result = self.engine.hooks.fire(&call).await;
-        self.server_now = self.engine.clock.now().await;
-        let failure = result.as_ref().err().map(ToString::to_string);
-        let result = result.map(|done| done.server_now.or(self.server_now)).map_err(|error| error.to_string());
-        let known_before = self.known();
-        self.finish(step, Act::Hook { hook: hook.name.clone(), result }, known_before, None)?;
-        match failure {
-            Some(reason) => Err(stop(&step.label, StopKind::Missing, reason)),
-            None => Ok(()),
-        }
-    }
-
-    async fn procedure(
-        &mut self,
-        step: &Step,
-        with: &[(String, Template)],
-        steps: &[Step],
-        exports: &[(String, String)],
-    ) -> Stopped {
-        let mut inner = self.bindings.clone();
-        for (name, template) in with {
-            let value = template.text(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
-            inner.insert(name.clone(), value);
-        }
-        let mut outer = std::mem::replace(&mut self.bindings, inner);
-        let result = self.steps(steps).await;
-        for (name, exported) in exports {
-            match self.bindings.get(name) {
-                Some(value) => drop(outer.insert(exported.clone(), value.clone())),
-                None => {
-                    let reason = self.unbound.get(name).cloned().unwrap_or_default();
-                    self.unbound.insert(exported.clone(), reason);
-                }
-            }
-        }
-        self.bindings = outer;
-        result
-    }
-
     pub(super) fn chosen(&self, when: Option<&When>) -> bool {
         when.is_none_or(|when| {
-            self.engine.binding.choices.get(&when.choice).is_some_and(|answer| when.is.contains(answer))
+            self.engine
+                .binding
+                .choices
+                .get(&when.choice)
+                .is_some_and(|answer| when.is.contains(answer))
         })
     }
 
@@ -448,7 +410,9 @@ impl<'a> Runner<'a> {
     pub(super) fn span(&self, span: &Span) -> Duration {
         match span {
             Span::Fixed(duration) => *duration,
-            Span::Lifetime(name) => self.engine.binding.lifetimes.get(name).copied().unwrap_or_default(),
+            Span::Lifetime(name) => {
+                self.engine.binding.lifetimes.get(name).copied().unwrap_or_default()
+            }
         }
     }
 

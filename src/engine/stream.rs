@@ -22,13 +22,21 @@ impl Runner<'_> {
                     Opening::Opened(response, socket) => {
                         (Ok(response.clone()), SocketEvent::Opened(response), Some(socket))
                     }
-                    Opening::Refused(response) => (Ok(response.clone()), SocketEvent::Refused(response), None),
+                    Opening::Refused(response) => {
+                        (Ok(response.clone()), SocketEvent::Refused(response), None)
+                    }
                     Opening::Failed(error) => {
                         self.give_up(&error, &step.label)?;
                         (Err(error.clone()), SocketEvent::Failed(error), None)
                     }
                 };
-                let mut exchange = self.exchange(send, environment, request, reply, crate::model::Timing::default());
+                let mut exchange = self.exchange(
+                    send,
+                    environment,
+                    request,
+                    reply,
+                    crate::model::Timing::default(),
+                );
                 exchange.server_now = started;
                 if let Some(socket) = socket {
                     let open = OpenSocket { socket, handshake: exchange.clone() };
@@ -62,10 +70,13 @@ impl Runner<'_> {
             _ => None,
         };
         let Some(open) = self.sockets.get_mut(connection) else {
-            let ended = SocketEvent::Closed { code: None, reason: "the handshake was refused".to_owned() };
+            let ended =
+                SocketEvent::Closed { code: None, reason: "the handshake was refused".to_owned() };
             let reason = format!("the connection `{connection}` was never opened");
             let exchange = self.refused.get(connection).cloned();
-            return exchange.map(|exchange| (exchange, ended)).ok_or_else(|| stop(&step.label, StopKind::Prerequisite, reason));
+            return exchange
+                .map(|exchange| (exchange, ended))
+                .ok_or_else(|| stop(&step.label, StopKind::Prerequisite, reason));
         };
         let event = match act {
             StreamAct::Close(code) => open.socket.close(*code).await,
@@ -91,10 +102,13 @@ impl Runner<'_> {
         Ok(match message {
             StreamMessage::Binary(bytes) => Message::Binary(bytes.clone()),
             StreamMessage::Fragments(parts) => {
-                let parts: Result<Vec<String>, _> = parts.iter().map(|part| part.text(&scope)).collect();
+                let parts: Result<Vec<String>, _> =
+                    parts.iter().map(|part| part.text(&scope)).collect();
                 Message::Fragments(parts.map_err(failed)?)
             }
-            StreamMessage::Json(json) => Message::Text(json.fill(&scope).map_err(failed)?.to_string()),
+            StreamMessage::Json(json) => {
+                Message::Text(json.fill(&scope).map_err(failed)?.to_string())
+            }
             StreamMessage::Text(template) => Message::Text(template.text(&scope).map_err(failed)?),
         })
     }

@@ -35,7 +35,14 @@ impl Runner<'_> {
         Ok(())
     }
 
-    async fn probe(&mut self, step: &Step, boundary: &Boundary, side: Side, set: ExpectationSet, label: &str) -> Stopped {
+    async fn probe(
+        &mut self,
+        step: &Step,
+        boundary: &Boundary,
+        side: Side,
+        set: ExpectationSet,
+        label: &str,
+    ) -> Stopped {
         self.steps(&boundary.prepare).await?;
         let due = self.due(step, boundary, side).await?;
         let now = self.moment().await.unwrap_or_default();
@@ -53,8 +60,14 @@ impl Runner<'_> {
         self.prerequisites(set, label)
     }
 
-    async fn due(&mut self, step: &Step, boundary: &Boundary, side: Side) -> Result<Millis, crate::model::Stop> {
-        let tolerance = Millis::try_from(self.engine.clock.tolerance().as_millis()).unwrap_or(Millis::MAX);
+    async fn due(
+        &mut self,
+        step: &Step,
+        boundary: &Boundary,
+        side: Side,
+    ) -> Result<Millis, crate::model::Stop> {
+        let tolerance =
+            Millis::try_from(self.engine.clock.tolerance().as_millis()).unwrap_or(Millis::MAX);
         let beside = tolerance.max(BESIDE);
         let offset = match side {
             Side::Before => -beside,
@@ -65,13 +78,19 @@ impl Runner<'_> {
             Moment::After { duration, from } => {
                 let now = self.moment().await.unwrap_or_default();
                 let here = Mark { asked: now, acknowledged: now };
-                let mark = from.as_ref().and_then(|name| self.marks.get(name)).copied().unwrap_or(here);
+                let mark =
+                    from.as_ref().and_then(|name| self.marks.get(name)).copied().unwrap_or(here);
                 // The act lies somewhere between its asking and its acknowledgement.
-                let start = if matches!(side, Side::Before) { mark.asked } else { mark.acknowledged };
-                Ok(start + Millis::try_from(self.span(duration).as_millis()).unwrap_or(Millis::MAX / 4) + offset)
+                let start =
+                    if matches!(side, Side::Before) { mark.asked } else { mark.acknowledged };
+                Ok(start
+                    + Millis::try_from(self.span(duration).as_millis()).unwrap_or(Millis::MAX / 4)
+                    + offset)
             }
             Moment::Until(template) => {
-                let text = template.text(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
+                let text = template
+                    .text(&self.scope())
+                    .map_err(|error| self.stopped(step, &error.to_string()))?;
                 let seconds: f64 = text.trim().parse().map_err(|_| {
                     let reason = format!("`{text}` is not a number of seconds since 1970");
                     stop(&step.label, StopKind::Prerequisite, reason)

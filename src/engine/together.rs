@@ -17,16 +17,24 @@ impl Runner<'_> {
             let (second, second_environment) = self.request(&race.requests[1], &step.label)?;
             let [(reply, timing), (other_reply, other_timing)] =
                 self.engine.wires.send_together([&first, &second]).await;
-            for error in [&reply, &other_reply].into_iter().filter_map(|reply| reply.as_ref().err()) {
+            for error in [&reply, &other_reply].into_iter().filter_map(|reply| reply.as_ref().err())
+            {
                 self.give_up(&error.clone(), &step.label)?;
             }
             let exchanges = vec![
                 self.exchange(&race.requests[0], first_environment, first, reply, timing),
-                self.exchange(&race.requests[1], second_environment, second, other_reply, other_timing),
+                self.exchange(
+                    &race.requests[1],
+                    second_environment,
+                    second,
+                    other_reply,
+                    other_timing,
+                ),
             ];
             trials.push(Trial { exchanges });
         }
-        let entry = self.entry(&step.label, Role::Step, step.expect, known_before, Act::Race { trials });
+        let entry =
+            self.entry(&step.label, Role::Step, step.expect, known_before, Act::Race { trials });
         self.trace.entries.push(entry);
         match step.expect {
             Some(set) => self.prerequisites(set, &step.label),
@@ -52,7 +60,13 @@ impl Runner<'_> {
             values = exchanges.iter().map(|exchange| self.collected(sample, exchange)).collect();
         }
         self.watch(&values);
-        let entry = self.entry(&step.label, Role::Step, step.expect, known_before, Act::Sample { exchanges, values });
+        let entry = self.entry(
+            &step.label,
+            Role::Step,
+            step.expect,
+            known_before,
+            Act::Sample { exchanges, values },
+        );
         self.trace.entries.push(entry);
         match step.expect {
             Some(set) => self.prerequisites(set, &step.label),
@@ -60,7 +74,11 @@ impl Runner<'_> {
         }
     }
 
-    async fn at_once(&mut self, step: &Step, sample: &Sample) -> Result<Vec<Exchange>, crate::model::Stop> {
+    async fn at_once(
+        &mut self,
+        step: &Step,
+        sample: &Sample,
+    ) -> Result<Vec<Exchange>, crate::model::Stop> {
         let mut requests = Vec::new();
         for _ in 0..sample.count {
             requests.push(self.request(&sample.send, &step.label)?);
@@ -99,5 +117,4 @@ impl Runner<'_> {
             self.bindings.insert("sample".to_owned(), value.clone());
         }
     }
-
 }

@@ -27,20 +27,11 @@ pub(crate) enum CallError {
 
 impl Call {
     pub(crate) fn get(url: String) -> Self {
-        Self {
-            method: "GET".to_owned(),
-            url,
-            ..Self::default()
-        }
+        Self { method: "GET".to_owned(), url, ..Self::default() }
     }
 
     pub(crate) fn post(url: String, json: Value) -> Self {
-        Self {
-            method: "POST".to_owned(),
-            url,
-            json: Some(json),
-            headers: Vec::new(),
-        }
+        Self { method: "POST".to_owned(), url, json: Some(json), headers: Vec::new() }
     }
 
     /// Puts values in the places of their names.
@@ -48,9 +39,7 @@ impl Call {
     /// # Errors
     /// The first name that stands for nothing.
     pub(crate) fn filled(mut self, value: &dyn Fn(&str) -> Option<Value>) -> Result<Self, String> {
-        self.url = fill(&self.url, &|key| {
-            value(key).map(|value| percent_encode(&plain(&value)))
-        })?;
+        self.url = fill(&self.url, &|key| value(key).map(|value| percent_encode(&plain(&value))))?;
         self.json = self.json.map(|json| fill_json(&json, value)).transpose()?;
         Ok(self)
     }
@@ -63,16 +52,11 @@ impl Call {
             return Ok(response.body.json());
         }
         // The reference server explains itself in `error`.
-        let explained = response
-            .body
-            .json()
-            .and_then(|json| Some(json.get("error")?.as_str()?.to_owned()));
+        let explained =
+            response.body.json().and_then(|json| Some(json.get("error")?.as_str()?.to_owned()));
         let answer = explained.unwrap_or_else(|| response.body.text().into_owned());
         let answer = answer.chars().take(MAX_SHOWN).collect();
-        Err(CallError::Refused {
-            status: response.status,
-            answer,
-        })
+        Err(CallError::Refused { status: response.status, answer })
     }
 
     fn request(&self) -> Request {
@@ -81,22 +65,12 @@ impl Call {
         let mut body = Vec::new();
         if let Some(json) = &self.json {
             body = json.to_string().into_bytes();
-            if !headers
-                .iter()
-                .any(|header| header.name.eq_ignore_ascii_case("content-type"))
-            {
+            if !headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type")) {
                 headers.push(Header::new("Content-Type", "application/json"));
             }
         }
         let method = self.method.clone();
-        Request {
-            base,
-            method,
-            target,
-            headers,
-            body: body.into(),
-            ..Request::default()
-        }
+        Request { base, method, target, headers, body: body.into(), ..Request::default() }
     }
 }
 
@@ -104,15 +78,9 @@ impl Call {
 fn split(url: &str) -> (String, String) {
     let url = url.split('#').next().unwrap_or_default();
     let authority = url.find("://").map_or(0, |scheme| scheme + 3);
-    let end = url[authority..]
-        .find(['/', '?'])
-        .map_or(url.len(), |at| authority + at);
+    let end = url[authority..].find(['/', '?']).map_or(url.len(), |at| authority + at);
     let (base, target) = url.split_at(end);
-    let target = if target.starts_with('/') {
-        target.to_owned()
-    } else {
-        format!("/{target}")
-    };
+    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     (base.to_owned(), target)
 }
 

@@ -18,14 +18,8 @@ pub(super) async fn run(
     within: Duration,
     call: &HookCall,
 ) -> Result<Option<Value>, HookError> {
-    let failed = |why: String| HookError::Failed {
-        hook: call.name.clone(),
-        why,
-    };
-    let not_started = |why: String| HookError::NotStarted {
-        hook: call.name.clone(),
-        why,
-    };
+    let failed = |why: String| HookError::Failed { hook: call.name.clone(), why };
+    let not_started = |why: String| HookError::NotStarted { hook: call.name.clone(), why };
     let Some((program, arguments)) = argv.split_first() else {
         return Err(not_started("`exec` names no program".to_owned()));
     };
@@ -39,10 +33,7 @@ pub(super) async fn run(
         .map_err(|error| not_started(format!("`{program}`: {error}")))?;
     let input = json!({"hook": call.name, "say": call.say, "with": call.with}).to_string();
     let ended = timeout(within, converse(&mut child, &input)).await;
-    let ended = ended.map_err(|_| HookError::TimedOut {
-        hook: call.name.clone(),
-        within,
-    })?;
+    let ended = ended.map_err(|_| HookError::TimedOut { hook: call.name.clone(), within })?;
     let (status, output, errors) =
         ended.map_err(|error| failed(format!("`{program}` cannot be waited for: {error}")))?;
     if !status.success() {
@@ -51,9 +42,7 @@ pub(super) async fn run(
         let told = told.map_or_else(String::new, |line| format!(": {line}"));
         return Err(failed(format!("`{program}` ended with {status}{told}")));
     }
-    Ok(serde_json::from_slice(&output)
-        .ok()
-        .filter(Value::is_object))
+    Ok(serde_json::from_slice(&output).ok().filter(Value::is_object))
 }
 
 /// Writes the input, reads both outputs and waits for the end.

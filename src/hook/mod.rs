@@ -199,27 +199,18 @@ pub struct Hooks {
 impl Hooks {
     /// Takes the drivers of a profile. Without `input_allowed` no person is ever asked.
     pub fn new(drivers: BTreeMap<String, Vec<HookDriver>>, input_allowed: bool) -> Self {
-        Self {
-            drivers,
-            input_allowed,
-            wires: control_wires(),
-        }
+        Self { drivers, input_allowed, wires: control_wires() }
     }
 
     /// Sends the requests of hooks over these wires, with their deadline and their trust.
     #[must_use]
     pub fn over(self, wires: Arc<Wires>) -> Self {
-        Self {
-            wires: Ok(wires),
-            ..self
-        }
+        Self { wires: Ok(wires), ..self }
     }
 
     /// Whether the profile names a driver for an act. It may still be one that needs a person.
     pub fn offers(&self, name: &str) -> bool {
-        self.drivers
-            .get(name)
-            .is_some_and(|drivers| !drivers.is_empty())
+        self.drivers.get(name).is_some_and(|drivers| !drivers.is_empty())
     }
 
     /// Does an act with the first of its drivers that can.
@@ -234,12 +225,7 @@ impl Hooks {
                 Ok(answer) => {
                     let acknowledged = Instant::now();
                     let server_now = answer.as_ref().and_then(server_now);
-                    return Ok(Acknowledged {
-                        asked,
-                        acknowledged,
-                        server_now,
-                        answer,
-                    });
+                    return Ok(Acknowledged { asked, acknowledged, server_now, answer });
                 }
                 Err(error) if error.nothing_was_done() => failed.push(error),
                 Err(error) => return Err(error),
@@ -263,12 +249,7 @@ impl Hooks {
     ) -> Result<Option<Value>, HookError> {
         match driver {
             HookDriver::Exec { argv, timeout } => exec::run(argv, *timeout, call).await,
-            HookDriver::Http {
-                method,
-                url,
-                json,
-                headers,
-            } => {
+            HookDriver::Http { method, url, json, headers } => {
                 let template = Call {
                     method: method.clone(),
                     url: url.clone(),
@@ -279,9 +260,7 @@ impl Hooks {
             }
             HookDriver::Simulated { control } => {
                 if !SIMULATED.contains(&&*call.name) {
-                    return Err(HookError::Unsupported {
-                        hook: call.name.clone(),
-                    });
+                    return Err(HookError::Unsupported { hook: call.name.clone() });
                 }
                 let url = format!("{}/{}", control.trim_end_matches('/'), call.name);
                 self.send(&Call::post(url, particulars(call)), call).await
@@ -297,16 +276,8 @@ impl Hooks {
         let value = |key: &str| call.with.get(key).map(|text| Value::String(text.clone()));
         let filled = template.filled(&value).map_err(|key| {
             let keys: Vec<&str> = call.with.keys().map(String::as_str).collect();
-            let known = if keys.is_empty() {
-                "nothing".to_owned()
-            } else {
-                keys.join(", ")
-            };
-            HookError::Unnamed {
-                hook: call.name.clone(),
-                key,
-                known,
-            }
+            let known = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
+            HookError::Unnamed { hook: call.name.clone(), key, known }
         })?;
         self.send(&filled, call).await
     }
@@ -316,22 +287,14 @@ impl Hooks {
         let wires = match &self.wires {
             Ok(wires) => wires,
             Err(error) => {
-                return Err(HookError::Wire {
-                    hook: hook(),
-                    error: error.clone(),
-                });
+                return Err(HookError::Wire { hook: hook(), error: error.clone() });
             }
         };
         request.send(wires).await.map_err(|error| match error {
-            CallError::Refused { status, answer } => HookError::Refused {
-                hook: hook(),
-                status,
-                answer,
-            },
-            CallError::Wire(error) => HookError::Wire {
-                hook: hook(),
-                error,
-            },
+            CallError::Refused { status, answer } => {
+                HookError::Refused { hook: hook(), status, answer }
+            }
+            CallError::Wire(error) => HookError::Wire { hook: hook(), error },
         })
     }
 }
@@ -361,15 +324,12 @@ fn particulars(call: &HookCall) -> Value {
 }
 
 fn server_now(answer: &Value) -> Option<Millis> {
-    ["pressed_at_ms", "now_ms"]
-        .iter()
-        .find_map(|key| answer.get(key)?.as_i64())
+    ["pressed_at_ms", "now_ms"].iter().find_map(|key| answer.get(key)?.as_i64())
 }
 
 /// The acts of the control plane; each is a path of its own.
-const SIMULATED: &[&str] = &[
-    "accounts", "database", "orders", "press", "reset", "restart", "revoke",
-];
+const SIMULATED: &[&str] =
+    &["accounts", "database", "orders", "press", "reset", "restart", "revoke"];
 
 #[cfg(test)]
 mod tests;

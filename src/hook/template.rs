@@ -34,9 +34,7 @@ pub(super) fn fill_json(
 ) -> Result<Value, String> {
     match json {
         Value::String(text) => {
-            let whole = text
-                .strip_prefix("${")
-                .and_then(|rest| rest.strip_suffix('}'));
+            let whole = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
             match whole.filter(|key| !key.contains('}')) {
                 Some(key) => value(key).ok_or_else(|| key.to_owned()),
                 None => fill(text, &|key| value(key).map(|value| plain(&value))).map(Value::String),
@@ -59,9 +57,7 @@ pub(super) fn fill_json(
 
 /// A value as text: a string without its quotation marks.
 pub(super) fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -82,14 +78,8 @@ mod tests {
     fn names_in_json_are_replaced_wherever_they_stand_in_strings() {
         for (template, filled) in [
             (json!("${user}"), json!("a\"b")),
-            (
-                json!({"n": ["${ms}", "${ms} ms", 1]}),
-                json!({"n": [120, "120 ms", 1]}),
-            ),
-            (
-                json!({"${user}": "x${user}y${ms}"}),
-                json!({"${user}": "xa\"by120"}),
-            ),
+            (json!({"n": ["${ms}", "${ms} ms", 1]}), json!({"n": [120, "120 ms", 1]})),
+            (json!({"${user}": "x${user}y${ms}"}), json!({"${user}": "xa\"by120"})),
             (json!("$ {user} ${user"), json!("$ {user} ${user")),
             (json!(null), json!(null)),
         ] {
@@ -100,11 +90,7 @@ mod tests {
     #[test]
     fn a_name_that_stands_for_nothing_is_told() {
         for template in [json!("${usr}"), json!(["x ${usr} ${user}"])] {
-            assert_eq!(
-                fill_json(&template, &value),
-                Err("usr".to_owned()),
-                "{template}"
-            );
+            assert_eq!(fill_json(&template, &value), Err("usr".to_owned()), "{template}");
         }
     }
 }

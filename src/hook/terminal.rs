@@ -21,10 +21,8 @@ pub(super) async fn ask(
     call: &HookCall,
     allowed: bool,
 ) -> Result<Option<Value>, HookError> {
-    let nobody = |why: &str| HookError::NeedsPerson {
-        hook: call.name.clone(),
-        why: why.to_owned(),
-    };
+    let nobody =
+        |why: &str| HookError::NeedsPerson { hook: call.name.clone(), why: why.to_owned() };
     if !allowed {
         return Err(nobody("input is switched off"));
     }
@@ -50,10 +48,7 @@ pub(super) async fn ask(
     };
     match prompt(&mut screen, lines, &sentence, within).await {
         Ok(true) => Ok(None),
-        Ok(false) => Err(HookError::TimedOut {
-            hook: call.name.clone(),
-            within,
-        }),
+        Ok(false) => Err(HookError::TimedOut { hook: call.name.clone(), within }),
         Err(error) => Err(nobody(&format!("the terminal cannot be used: {error}"))),
     }
 }
@@ -68,10 +63,7 @@ async fn prompt<W: Write>(
     // What was typed before the question is no answer to it.
     while lines.try_recv().is_ok() {}
     // Control characters stay off the terminal, wherever the sentence comes from.
-    let sentence: String = sentence
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let sentence: String = sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     writeln!(screen, "\n{sentence}")?;
     let end = Instant::now() + within;
     loop {
@@ -97,15 +89,13 @@ async fn prompt<W: Write>(
 fn listen() -> std::io::Result<UnboundedReceiver<()>> {
     let keyboard = BufReader::new(File::open(DEVICE)?);
     let (sender, receiver) = unbounded_channel();
-    std::thread::Builder::new()
-        .name("keyboard".to_owned())
-        .spawn(move || {
-            for line in keyboard.split(b'\n') {
-                if line.is_err() || sender.send(()).is_err() {
-                    return;
-                }
+    std::thread::Builder::new().name("keyboard".to_owned()).spawn(move || {
+        for line in keyboard.split(b'\n') {
+            if line.is_err() || sender.send(()).is_err() {
+                return;
             }
-        })?;
+        }
+    })?;
     Ok(receiver)
 }
 
@@ -125,9 +115,7 @@ mod tests {
         let (_keyboard, mut lines) = unbounded_channel();
         let mut screen = Vec::new();
         let within = Duration::from_millis(2500);
-        let done = prompt(&mut screen, &mut lines, "Press\x1b it.", within)
-            .await
-            .unwrap();
+        let done = prompt(&mut screen, &mut lines, "Press\x1b it.", within).await.unwrap();
         assert!(!done);
         let screen = String::from_utf8(screen).unwrap();
         let shown: Vec<&str> = screen.split('\r').map(str::trim).collect();
@@ -148,11 +136,7 @@ mod tests {
         let (keyboard, mut lines) = unbounded_channel();
         keyboard.send(()).unwrap();
         let within = Duration::from_secs(5);
-        assert!(
-            !prompt(&mut Vec::new(), &mut lines, "Press it.", within)
-                .await
-                .unwrap()
-        );
+        assert!(!prompt(&mut Vec::new(), &mut lines, "Press it.", within).await.unwrap());
         let answer = async {
             tokio::time::advance(Duration::from_secs(2)).await;
             keyboard.send(()).unwrap();
@@ -165,16 +149,8 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_is_asked_when_input_is_switched_off() {
-        let call = HookCall {
-            name: "press".to_owned(),
-            ..HookCall::default()
-        };
-        let error = ask(None, Duration::from_secs(600), &call, false)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the hook `press` needs a person: input is switched off"
-        );
+        let call = HookCall { name: "press".to_owned(), ..HookCall::default() };
+        let error = ask(None, Duration::from_secs(600), &call, false).await.unwrap_err();
+        assert_eq!(error.to_string(), "the hook `press` needs a person: input is switched off");
     }
 }

@@ -7,7 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::{CheckId, ClauseId, Evidence, Flow};
 
 /// How binding a clause is (RFC 2119), or that it only records what a server does.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Deserialize,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Serialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// The documents leave it open: recorded, never failed.

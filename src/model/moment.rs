@@ -10,7 +10,9 @@ pub type Millis = i64;
 /// # Errors
 /// A sentence that says what a duration looks like.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write a number and a unit: 250ms, 120s, 2m, 1h, 30d");
+    let wrong = || {
+        format!("`{text}` is not a duration; write a number and a unit: 250ms, 120s, 2m, 1h, 30d")
+    };
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -84,9 +86,13 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_unit() {
-        for (text, millis) in
-            [("250ms", 250), ("120s", 120_000), ("2m", 120_000), ("1h", 3_600_000), ("30d", 2_592_000_000)]
-        {
+        for (text, millis) in [
+            ("250ms", 250),
+            ("120s", 120_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("30d", 2_592_000_000),
+        ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "120", "s", "1.5s", "-1s", "1w", "99999999999999999999s"] {
@@ -99,7 +105,9 @@ mod tests {
         assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(parse_http_date("Sunday"), None);
         assert_eq!(parse_civil("2016-12-24T08:04:34"), Some(1_482_566_674));
-        for wrong in ["2016-12-24 08:04:34", "2016-13-24T08:04:34", "2016-12-24T08:04", "16-1-2T1:2:3"] {
+        for wrong in
+            ["2016-12-24 08:04:34", "2016-13-24T08:04:34", "2016-12-24T08:04", "16-1-2T1:2:3"]
+        {
             assert_eq!(parse_civil(wrong), None, "{wrong}");
         }
     }

@@ -110,8 +110,7 @@ impl Report {
         if any(|f| matches!(f.verdict, Verdict::Fail | Verdict::Unstable | Verdict::Stale)) {
             RunVerdict::Nonconformant
         } else if any(|f| {
-            f.verdict == Verdict::Error
-                || (f.verdict == Verdict::Blocked && f.level == Level::Must)
+            f.verdict == Verdict::Error || (f.verdict == Verdict::Blocked && f.level == Level::Must)
         }) {
             RunVerdict::Inconclusive
         } else if partial || any(|f| matches!(f.verdict, Verdict::Blocked | Verdict::Excluded)) {

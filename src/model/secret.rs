@@ -53,8 +53,7 @@ impl SecretBook {
             if out.contains(&secret.0) {
                 out = out.replace(&secret.0, name);
             }
-            let encoded: String =
-                form_urlencoded::byte_serialize(secret.0.as_bytes()).collect();
+            let encoded: String = form_urlencoded::byte_serialize(secret.0.as_bytes()).collect();
             if encoded != secret.0 && out.contains(&encoded) {
                 out = out.replace(&encoded, name);
             }

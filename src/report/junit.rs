@@ -32,7 +32,8 @@ pub fn write_junit(report: &Report, strict: bool, out: &mut dyn io::Write) -> io
 }
 
 fn test_case(finding: &Finding, suite: &str, strict: bool) -> TestCase {
-    let mut case = TestCase::new(format!("{} {}", finding.check, finding.title), status(finding, strict));
+    let mut case =
+        TestCase::new(format!("{} {}", finding.check, finding.title), status(finding, strict));
     case.set_classname(suite);
     case.add_property(("verdict", finding.verdict.word()));
     case.add_property(("level", finding.level.to_string().as_str()));
@@ -42,7 +43,10 @@ fn test_case(finding: &Finding, suite: &str, strict: bool) -> TestCase {
     let evidence = &finding.evidence;
     let mut text = evidence.observed.join("\n");
     if let Some(exchange) = &evidence.exchange {
-        text = format!("{text}\nsent:\n{}\nreceived:\n{}\ncurl: {}", exchange.sent, exchange.received, exchange.curl);
+        text = format!(
+            "{text}\nsent:\n{}\nreceived:\n{}\ncurl: {}",
+            exchange.sent, exchange.received, exchange.curl
+        );
     }
     if !text.trim().is_empty() {
         case.set_system_out(text.trim());
@@ -59,7 +63,9 @@ fn status(finding: &Finding, strict: bool) -> TestCaseStatus {
             status.set_message(message(finding));
             return status;
         }
-        Verdict::Fail | Verdict::Unstable | Verdict::Stale | Verdict::Warn => NonSuccessKind::Failure,
+        Verdict::Fail | Verdict::Unstable | Verdict::Stale | Verdict::Warn => {
+            NonSuccessKind::Failure
+        }
         Verdict::Blocked | Verdict::Error => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
@@ -71,7 +77,9 @@ fn status(finding: &Finding, strict: bool) -> TestCaseStatus {
 fn message(finding: &Finding) -> String {
     let evidence = &finding.evidence;
     match (&evidence.violation, &evidence.reason) {
-        (Some(violation), _) => format!("wanted {}, got {}", violation.wanted.join(" or "), violation.got),
+        (Some(violation), _) => {
+            format!("wanted {}, got {}", violation.wanted.join(" or "), violation.got)
+        }
         (None, Some(reason)) => format!("{}: {reason}", finding.verdict),
         (None, None) => finding.verdict.to_string(),
     }

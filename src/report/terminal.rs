@@ -36,7 +36,13 @@ impl<W: Write> Terminal<W> {
         let sign = self.paint.verdict(finding.verdict, Paint::sign(finding.verdict));
         let clauses = finding.covers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let word = self.paint.verdict(finding.verdict, &format!("{:7}", finding.verdict.word()));
-        writeln!(self.out, "  {sign} {word} {:22} {}  {}", finding.check, finding.title, self.paint.dim(&clauses))?;
+        writeln!(
+            self.out,
+            "  {sign} {word} {:22} {}  {}",
+            finding.check,
+            finding.title,
+            self.paint.dim(&clauses)
+        )?;
         if self.detail == Detail::Observed {
             for line in &finding.evidence.observed {
                 writeln!(self.out, "            observed {}", printable(line))?;
@@ -74,7 +80,12 @@ impl<W: Write> Terminal<W> {
         let sign = paint.verdict(finding.verdict, Paint::sign(finding.verdict));
         let word = paint.verdict(finding.verdict, finding.verdict.word());
         let clauses = finding.covers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        writeln!(self.out, "\n{sign} {word}  {}  {}", paint.bold(finding.check.as_str()), finding.title)?;
+        writeln!(
+            self.out,
+            "\n{sign} {word}  {}  {}",
+            paint.bold(finding.check.as_str()),
+            finding.title
+        )?;
         writeln!(self.out, "    clause   {clauses}  {}", finding.level)?;
         if let Some(reason) = &finding.deviation {
             writeln!(self.out, "    deviation: {}", printable(reason))?;
@@ -96,7 +107,11 @@ impl<W: Write> Terminal<W> {
         if let Some(exchange) = &evidence.exchange {
             self.block("sent", &exchange.sent)?;
             self.block("received", &exchange.received)?;
-            writeln!(self.out, "    explain: gatecrash explain {}", finding.covers.first().map_or("", |c| c.as_str()))?;
+            writeln!(
+                self.out,
+                "    explain: gatecrash explain {}",
+                finding.covers.first().map_or("", |c| c.as_str())
+            )?;
             writeln!(self.out, "    again:   gatecrash check --only {}", finding.check.base())?;
             writeln!(self.out, "    curl:    {}", printable(&exchange.curl))?;
         }
@@ -106,7 +121,11 @@ impl<W: Write> Terminal<W> {
     fn block(&mut self, name: &str, text: &str) -> io::Result<()> {
         for (index, line) in text.lines().take(24).enumerate() {
             let head = if index == 0 { name } else { "" };
-            writeln!(self.out, "    {head:8} {}", self.paint.dim(&format!("| {}", printable(line))))?;
+            writeln!(
+                self.out,
+                "    {head:8} {}",
+                self.paint.dim(&format!("| {}", printable(line)))
+            )?;
         }
         Ok(())
     }
@@ -121,8 +140,11 @@ impl<W: Write> Terminal<W> {
         if report.excluded > 0 {
             parts.push(format!("excluded {}", report.excluded));
         }
-        let good = report.findings.iter().all(|f| !matches!(f.verdict, Verdict::Fail | Verdict::Unstable));
-        let verdict = self.paint.verdict(if good { Verdict::Pass } else { Verdict::Fail }, &report.verdict.to_string());
+        let good =
+            report.findings.iter().all(|f| !matches!(f.verdict, Verdict::Fail | Verdict::Unstable));
+        let verdict = self
+            .paint
+            .verdict(if good { Verdict::Pass } else { Verdict::Fail }, &report.verdict.to_string());
         let of = |state: ClauseState| report.clauses.values().filter(|s| **s == state).count();
         writeln!(self.out, "\n{}  {}", self.paint.bold(&verdict), parts.join(" · "))?;
         writeln!(
@@ -167,12 +189,17 @@ impl<W: Write> Observer for Terminal<W> {
                     self.flow_lines(report)?;
                 } else {
                     writeln!(self.out, "{}", self.paint.bold("every answer"))?;
-                    for finding in report.findings.iter().filter(|finding| finding.scenario == "always") {
+                    for finding in
+                        report.findings.iter().filter(|finding| finding.scenario == "always")
+                    {
                         self.check_line(finding)?;
                     }
                 }
                 let open = |f: &&Finding| {
-                    !matches!(f.verdict, Verdict::Pass | Verdict::Info | Verdict::NotApplicable | Verdict::Excluded)
+                    !matches!(
+                        f.verdict,
+                        Verdict::Pass | Verdict::Info | Verdict::NotApplicable | Verdict::Excluded
+                    )
                 };
                 for finding in report.findings.iter().filter(open) {
                     self.finding(finding)?;
@@ -185,7 +212,9 @@ impl<W: Write> Observer for Terminal<W> {
 
 /// A text without control characters: a server must not be able to write to the terminal.
 fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 #[cfg(test)]

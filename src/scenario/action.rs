@@ -264,7 +264,7 @@ pub enum StreamAct {
     /// Sends a close frame.
     Close(u16),
     /// Opens the connection.
-    Open(SendStep),
+    Open(Box<SendStep>),
     /// Sends a ping.
     Ping(String),
     /// Waits for the next message or the end.

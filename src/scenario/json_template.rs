@@ -14,9 +14,9 @@ pub enum JsonTemplate {
     /// Null, a boolean or a number.
     Plain(Value),
     /// An array.
-    Array(Vec<JsonTemplate>),
+    Array(Vec<Self>),
     /// An object, in the order of the file.
-    Object(Vec<(String, JsonTemplate)>),
+    Object(Vec<(String, Self)>),
 }
 
 impl JsonTemplate {
@@ -27,9 +27,12 @@ impl JsonTemplate {
     pub fn parse(value: &Value) -> Result<Self, String> {
         Ok(match value {
             Value::String(text) => Self::Text(Template::parse(text)?),
-            Value::Array(items) => Self::Array(items.iter().map(Self::parse).collect::<Result<_, _>>()?),
+            Value::Array(items) => {
+                Self::Array(items.iter().map(Self::parse).collect::<Result<_, _>>()?)
+            }
             Value::Object(members) => {
-                let members = members.iter().map(|(name, member)| Ok((name.clone(), Self::parse(member)?)));
+                let members =
+                    members.iter().map(|(name, member)| Ok((name.clone(), Self::parse(member)?)));
                 Self::Object(members.collect::<Result<_, String>>()?)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => Self::Plain(value.clone()),
@@ -48,7 +51,8 @@ impl JsonTemplate {
                 Value::Array(items.iter().map(|item| item.fill(scope)).collect::<Result<_, _>>()?)
             }
             Self::Object(members) => {
-                let filled = members.iter().map(|(name, member)| Ok((name.clone(), member.fill(scope)?)));
+                let filled =
+                    members.iter().map(|(name, member)| Ok((name.clone(), member.fill(scope)?)));
                 Value::Object(filled.collect::<Result<Map<_, _>, RenderError>>()?)
             }
         })
@@ -60,7 +64,9 @@ impl JsonTemplate {
             Self::Text(template) => template.names().collect(),
             Self::Plain(_) => Vec::new(),
             Self::Array(items) => items.iter().flat_map(Self::names).collect(),
-            Self::Object(members) => members.iter().flat_map(|(_, member)| member.names()).collect(),
+            Self::Object(members) => {
+                members.iter().flat_map(|(_, member)| member.names()).collect()
+            }
         }
     }
 

@@ -1,13 +1,15 @@
 //! Conditions on one value: raw JSON, so that `"3600"` is not `3600`.
 
+mod parse;
+
 use std::time::Duration;
 
 use regex::Regex;
 use serde_json::Value;
 
 use super::json_template::JsonTemplate;
-use crate::model::{parse_civil, parse_duration};
-use crate::source::{Diagnostics, JsonPath, RenderError, Scope, Template, YamlPath};
+use crate::model::parse_civil;
+use crate::source::{JsonPath, RenderError, Scope, Template};
 
 /// Conditions that must all hold of a value.
 #[derive(Clone, Debug)]
@@ -16,14 +18,20 @@ pub struct Matcher {
 }
 
 /// The value that a matcher is held against, and what surrounds it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Actual<'a> {
     /// The value; `None` when there is no such place.
     pub value: Option<&'a Value>,
     /// The document that it stands in.
     pub root: Option<&'a Value>,
-    /// The server's clock in seconds since 1970, where it is known.
-    pub now: Option<i64>,
+    /// Reads the server's clock in seconds since 1970, where it is known.
+    pub now: &'a dyn Fn() -> Option<i64>,
+}
+
+impl std::fmt::Debug for Actual<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Actual").field("value", &self.value).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -69,54 +77,7 @@ pub enum TimeForm {
     Unix,
 }
 
-const OPERATORS: [&str; 20] = [
-    "absent",
-    "any_of",
-    "contains",
-    "count_of",
-    "ends_with",
-    "equals",
-    "equals_ignoring_case",
-    "every",
-    "keys_within",
-    "length",
-    "matches",
-    "max",
-    "min",
-    "near_now",
-    "not",
-    "one_of",
-    "present",
-    "starts_with",
-    "type",
-    "types",
-];
-
-const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
-
 impl Matcher {
-    /// Reads a matcher; what is wrong with it is noted.
-    pub fn parse(value: &Value, path: &YamlPath, out: &mut Diagnostics) -> Self {
-        let Value::Object(operators) = value else {
-            let literal = note(JsonTemplate::parse(value), path, out);
-            return Self { rules: literal.map(Rule::Equals).into_iter().collect() };
-        };
-        let mut rules = Vec::new();
-        if operators.is_empty() {
-            out.value("scenario::matcher", path, "a matcher needs at least one operator");
-        }
-        for (name, argument) in operators {
-            let path = path.key(name);
-            if !OPERATORS.contains(&name.as_str()) {
-                out.key("scenario::matcher", &path, format!("`{name}` is not an operator"));
-                out.did_you_mean(name, OPERATORS);
-                continue;
-            }
-            rules.extend(rule(name, argument, &path, out));
-        }
-        Self { rules }
-    }
-
     /// The names that it needs.
     pub fn names(&self) -> Vec<&str> {
         self.rules.iter().flat_map(Rule::names).collect()
@@ -147,49 +108,71 @@ impl Rule {
     fn holds(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<bool, RenderError> {
         match self {
             Self::Present(wanted) => return Ok(actual.value.is_some() == *wanted),
-            Self::AnyOf(matchers) => return Ok(matchers.iter().any(|m| m.test(actual, scope).is_ok())),
+            Self::AnyOf(matchers) => {
+                return Ok(matchers.iter().any(|m| m.test(actual, scope).is_ok()));
+            }
             _ => {}
         }
-        let Some(value) = actual.value else {
+        match actual.value {
             // `not` is the one condition besides absence that a missing value can meet.
-            return Ok(matches!(self, Self::Not(_)));
-        };
-        let text = value.as_str();
+            None => Ok(matches!(self, Self::Not(_))),
+            Some(Value::String(text)) if self.is_about_text() => self.holds_of_text(text, scope),
+            Some(value) => self.holds_of(value, actual, scope),
+        }
+    }
+
+    const fn is_about_text(&self) -> bool {
+        matches!(
+            self,
+            Self::EndsWith(_)
+                | Self::EqualsIgnoringCase(_)
+                | Self::Matches(_)
+                | Self::MatchesTemplate(_)
+                | Self::StartsWith(_)
+        )
+    }
+
+    fn holds_of_text(&self, text: &str, scope: &Scope<'_>) -> Result<bool, RenderError> {
         Ok(match self {
-            Self::AnyOf(_) => false,
+            Self::EndsWith(wanted) => text.ends_with(&wanted.text(scope)?),
+            Self::EqualsIgnoringCase(wanted) => text.eq_ignore_ascii_case(&wanted.text(scope)?),
+            Self::Matches(regex) => regex.is_match(text),
+            Self::MatchesTemplate(template) => {
+                Regex::new(&template.text(scope)?).is_ok_and(|regex| regex.is_match(text))
+            }
+            Self::StartsWith(wanted) => text.starts_with(&wanted.text(scope)?),
+            _ => false,
+        })
+    }
+
+    fn holds_of(
+        &self,
+        value: &Value,
+        actual: &Actual<'_>,
+        scope: &Scope<'_>,
+    ) -> Result<bool, RenderError> {
+        Ok(match self {
             Self::Contains(wanted) => contains(value, &wanted.fill(scope)?),
             Self::CountOf(path) => {
-                let counted = actual.root.and_then(|root| path.first(root)).and_then(Value::as_array);
+                let counted =
+                    actual.root.and_then(|root| path.first(root)).and_then(Value::as_array);
                 counted.is_some_and(|items| value.as_u64() == Some(items.len() as u64))
             }
-            Self::EndsWith(wanted) => {
-                let wanted = wanted.text(scope)?;
-                text.is_some_and(|text| text.ends_with(&wanted))
-            }
             Self::Equals(wanted) => *value == wanted.fill(scope)?,
-            Self::EqualsIgnoringCase(wanted) => {
-                let wanted = wanted.text(scope)?;
-                text.is_some_and(|text| text.eq_ignore_ascii_case(&wanted))
-            }
             Self::Every(matcher) => value.as_array().is_some_and(|items| {
                 items.iter().all(|item| {
                     matcher.test(&Actual { value: Some(item), ..*actual }, scope).is_ok()
                 })
             }),
-            Self::KeysWithin(names) => {
-                value.as_object().is_some_and(|members| members.keys().all(|name| names.contains(name)))
-            }
+            Self::KeysWithin(names) => value
+                .as_object()
+                .is_some_and(|members| members.keys().all(|name| names.contains(name))),
             Self::Length { min, max } => length(value).is_some_and(|length| {
                 min.is_none_or(|min| length >= min) && max.is_none_or(|max| length <= max)
             }),
-            Self::Matches(regex) => text.is_some_and(|text| regex.is_match(text)),
-            Self::MatchesTemplate(template) => {
-                let regex = Regex::new(&template.text(scope)?);
-                text.zip(regex.ok()).is_some_and(|(text, regex)| regex.is_match(text))
-            }
             Self::Max(max) => value.as_f64().is_some_and(|number| number <= *max),
             Self::Min(min) => value.as_f64().is_some_and(|number| number >= *min),
-            Self::NearNow(nearby) => nearby.holds(value, actual.now),
+            Self::NearNow(nearby) => nearby.holds(value, (actual.now)()),
             Self::Not(matcher) => matcher.test(actual, scope).is_err(),
             Self::OneOf(wanted) => {
                 for one in wanted {
@@ -199,18 +182,17 @@ impl Rule {
                 }
                 false
             }
-            Self::Present(wanted) => *wanted,
-            Self::StartsWith(wanted) => {
-                let wanted = wanted.text(scope)?;
-                text.is_some_and(|text| text.starts_with(&wanted))
-            }
             Self::Type(names) => names.iter().any(|name| is_type(value, name)),
+            // Conditions on text do not hold of anything else; the rest was told without the value.
+            _ => false,
         })
     }
 
     fn describe(&self, scope: &Scope<'_>) -> String {
-        let filled = |t: &Template| t.text(scope).map_or_else(|e| e.to_string(), |text| format!("{text:?}"));
-        let json = |t: &JsonTemplate| t.fill(scope).map_or_else(|e| e.to_string(), |v| v.to_string());
+        let filled =
+            |t: &Template| t.text(scope).map_or_else(|e| e.to_string(), |text| format!("{text:?}"));
+        let json =
+            |t: &JsonTemplate| t.fill(scope).map_or_else(|e| e.to_string(), |v| v.to_string());
         match self {
             Self::AnyOf(matchers) => {
                 let all = matchers.iter().flat_map(|m| &m.rules).map(|rule| rule.describe(scope));
@@ -222,14 +204,18 @@ impl Rule {
             Self::Equals(wanted) => json(wanted),
             Self::EqualsIgnoringCase(wanted) => format!("{} in any case", filled(wanted)),
             Self::Every(matcher) => {
-                let each = matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
+                let each =
+                    matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
                 format!("an array with, for each element, {}", each.join(" and "))
             }
-            Self::KeysWithin(names) => format!("an object with no members but {}", names.join(", ")),
+            Self::KeysWithin(names) => {
+                format!("an object with no members but {}", names.join(", "))
+            }
             Self::Length { min, max } => match (min, max) {
                 (Some(min), Some(max)) if min == max => format!("a length of {min}"),
                 (min, max) => {
-                    let (min, max) = (min.unwrap_or_default(), max.map_or("any".to_owned(), |m| m.to_string()));
+                    let (min, max) =
+                        (min.unwrap_or_default(), max.map_or("any".to_owned(), |m| m.to_string()));
                     format!("a length from {min} to {max}")
                 }
             },
@@ -239,7 +225,8 @@ impl Rule {
             Self::Min(min) => format!("a number from {min}"),
             Self::NearNow(nearby) => nearby.describe(),
             Self::Not(matcher) => {
-                let inner = matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
+                let inner =
+                    matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
                 format!("not {}", inner.join(" and "))
             }
             Self::OneOf(wanted) => wanted.iter().map(json).collect::<Vec<_>>().join(" or "),
@@ -254,9 +241,10 @@ impl Rule {
         match self {
             Self::AnyOf(matchers) => matchers.iter().flat_map(Matcher::names).collect(),
             Self::Contains(json) | Self::Equals(json) => json.names(),
-            Self::EndsWith(t) | Self::EqualsIgnoringCase(t) | Self::StartsWith(t) | Self::MatchesTemplate(t) => {
-                t.names().collect()
-            }
+            Self::EndsWith(t)
+            | Self::EqualsIgnoringCase(t)
+            | Self::StartsWith(t)
+            | Self::MatchesTemplate(t) => t.names().collect(),
             Self::Every(matcher) | Self::Not(matcher) => matcher.names(),
             Self::OneOf(several) => several.iter().flat_map(JsonTemplate::names).collect(),
             Self::CountOf(_)
@@ -283,10 +271,13 @@ impl Nearby {
         let due = now.saturating_add(plus);
         match self.form {
             // A NumericDate may have a fraction (RFC 7519 section 2).
-            TimeForm::Unix => value.as_f64().is_some_and(|time| (time - due as f64).abs() <= within as f64),
+            TimeForm::Unix => {
+                value.as_f64().is_some_and(|time| (time - due as f64).abs() <= within as f64)
+            }
             TimeForm::Civil => value.as_str().and_then(parse_civil).is_some_and(|time| {
                 let off = time - due;
-                let from_zone = (off + Self::ZONE_STEP / 2).rem_euclid(Self::ZONE_STEP) - Self::ZONE_STEP / 2;
+                let from_zone =
+                    (off + Self::ZONE_STEP / 2).rem_euclid(Self::ZONE_STEP) - Self::ZONE_STEP / 2;
                 off.abs() <= 14 * 3_600 + within && from_zone.abs() <= within
             }),
         }
@@ -331,140 +322,6 @@ fn is_type(value: &Value, name: &str) -> bool {
     }
 }
 
-fn rule(name: &str, argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Rule> {
-    let template = |out: &mut Diagnostics| match argument.as_str() {
-        Some(text) => note(Template::parse(text), path, out),
-        None => {
-            out.value("scenario::matcher", path, format!("`{name}` takes a text"));
-            None
-        }
-    };
-    match name {
-        "absent" | "present" => match argument.as_bool() {
-            Some(given) => Some(Rule::Present(given == (name == "present"))),
-            None => {
-                out.value("scenario::matcher", path, format!("`{name}` is true or false"));
-                None
-            }
-        },
-        "any_of" => {
-            let items = list(argument, path, out);
-            let items = items.iter().enumerate().map(|(i, item)| Matcher::parse(item, &path.index(i), out));
-            Some(Rule::AnyOf(items.collect()))
-        }
-        "contains" => note(JsonTemplate::parse(argument), path, out).map(Rule::Contains),
-        "count_of" => {
-            let parsed = JsonPath::parse(argument.as_str().unwrap_or_default());
-            note(parsed, path, out).map(Rule::CountOf)
-        }
-        "ends_with" => template(out).map(Rule::EndsWith),
-        "equals" => note(JsonTemplate::parse(argument), path, out).map(Rule::Equals),
-        "equals_ignoring_case" => template(out).map(Rule::EqualsIgnoringCase),
-        "every" => Some(Rule::Every(Matcher::parse(argument, path, out))),
-        "keys_within" => Some(Rule::KeysWithin(words(argument, path, out))),
-        "length" => length_rule(argument, path, out),
-        "matches" => matches_rule(template(out)?, path, out),
-        "max" | "min" => match argument.as_f64() {
-            Some(number) => Some(if name == "max" { Rule::Max(number) } else { Rule::Min(number) }),
-            None => {
-                out.value("scenario::matcher", path, format!("`{name}` takes a number"));
-                None
-            }
-        },
-        "near_now" => nearby(argument, path, out).map(Rule::NearNow),
-        "not" => Some(Rule::Not(Matcher::parse(argument, path, out))),
-        "one_of" => {
-            let items = list(argument, path, out);
-            let parsed: Result<_, String> = items.iter().map(JsonTemplate::parse).collect();
-            note(parsed, path, out).map(Rule::OneOf)
-        }
-        "starts_with" => template(out).map(Rule::StartsWith),
-        _ => {
-            let names = words(argument, path, out);
-            for wrong in names.iter().filter(|name| !TYPES.contains(&name.as_str())) {
-                out.value("scenario::matcher", path, format!("`{wrong}` is not a type"));
-                out.did_you_mean(wrong, TYPES);
-            }
-            Some(Rule::Type(names))
-        }
-    }
-}
-
-fn matches_rule(template: Template, path: &YamlPath, out: &mut Diagnostics) -> Option<Rule> {
-    let Some(plain) = template.as_plain() else { return Some(Rule::MatchesTemplate(template)) };
-    let compiled = Regex::new(plain).map_err(|error| format!("not a regular expression: {error}"));
-    note(compiled, path, out).map(Rule::Matches)
-}
-
-fn length_rule(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Rule> {
-    let bound = |name: &str| argument.get(name).and_then(Value::as_u64);
-    let (min, max) = match argument.as_u64() {
-        Some(exact) => (Some(exact), Some(exact)),
-        None => (bound("min"), bound("max")),
-    };
-    let known = argument.as_object().is_none_or(|o| o.keys().all(|key| key == "min" || key == "max"));
-    if min.is_none() && max.is_none() || !known {
-        out.value("scenario::matcher", path, "`length` is a number, or a map with `min` and `max`");
-        return None;
-    }
-    Some(Rule::Length { min, max })
-}
-
-fn nearby(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Nearby> {
-    let known = argument.as_object().is_some_and(|o| o.keys().all(|k| ["within", "plus", "form"].contains(&k.as_str())));
-    let duration = |name: &str| argument.get(name).and_then(Value::as_str).map(parse_duration).transpose();
-    let form = match argument.get("form").and_then(Value::as_str) {
-        Some("civil") => Some(TimeForm::Civil),
-        Some("unix") | None => Some(TimeForm::Unix),
-        Some(_) => None,
-    };
-    match (known, duration("within"), duration("plus"), form) {
-        (true, Ok(within), Ok(plus), Some(form)) => Some(Nearby {
-            within: within.unwrap_or(Duration::from_secs(5)),
-            plus: plus.unwrap_or_default(),
-            form,
-        }),
-        _ => {
-            let help = "`near_now` is a map with `within: 5s`, `plus: 30d` and `form: unix` or `civil`";
-            out.value("scenario::matcher", path, help);
-            None
-        }
-    }
-}
-
-fn list<'a>(argument: &'a Value, path: &YamlPath, out: &mut Diagnostics) -> &'a [Value] {
-    match argument.as_array() {
-        Some(items) if !items.is_empty() => items,
-        _ => {
-            out.value("scenario::matcher", path, "a list is needed here");
-            &[]
-        }
-    }
-}
-
-fn words(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Vec<String> {
-    match argument {
-        Value::String(one) => vec![one.clone()],
-        Value::Array(several) if several.iter().all(Value::is_string) => {
-            several.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        }
-        _ => {
-            out.value("scenario::matcher", path, "a word or a list of words is needed here");
-            Vec::new()
-        }
-    }
-}
-
-fn note<T>(result: Result<T, String>, path: &YamlPath, out: &mut Diagnostics) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(message) => {
-            out.value("scenario::matcher", path, message);
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -472,7 +329,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::source::SourceFile;
+    use crate::source::{Diagnostics, SourceFile, YamlPath};
 
     fn holds(matcher: Value, actual: Option<Value>) -> bool {
         let mut out = Diagnostics::new(&SourceFile::new("m", ""));
@@ -481,7 +338,7 @@ mod tests {
         let bindings = BTreeMap::from([("name".to_owned(), "POS1".to_owned())]);
         let scope = Scope { bindings: &bindings, random: None };
         let root = json!({"items": [1, 2]});
-        let actual = Actual { value: actual.as_ref(), root: Some(&root), now: Some(1_000_000) };
+        let actual = Actual { value: actual.as_ref(), root: Some(&root), now: &|| Some(1_000_000) };
         parsed.test(&actual, &scope).is_ok()
     }
 
@@ -510,7 +367,11 @@ mod tests {
             (json!({"keys_within": ["a"]}), json!({"a": 1}), json!({"b": 1})),
             (json!({"every": {"type": "string"}}), json!(["a"]), json!(["a", 1])),
             (json!({"count_of": "$.items"}), json!(2), json!(3)),
-            (json!({"near_now": {"within": "5s", "plus": "1h"}}), json!(1_003_605), json!(1_003_606)),
+            (
+                json!({"near_now": {"within": "5s", "plus": "1h"}}),
+                json!(1_003_605),
+                json!(1_003_606),
+            ),
         ] {
             assert!(holds(matcher.clone(), Some(good)), "{matcher}");
             assert!(!holds(matcher.clone(), Some(bad)), "{matcher}");

@@ -20,6 +20,6 @@ pub use expectation::{
     Assertion, Check, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
 };
 pub use json_template::JsonTemplate;
-pub use lower::{Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
+pub use lower::{Always, Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
 pub use matcher::{Actual, Matcher, Nearby, TimeForm};
 pub use vocabulary::{Need, OperationWords, SharedSteps, Vocabulary};

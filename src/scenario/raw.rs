@@ -424,7 +424,7 @@ pub struct RawExpectation {
     pub choice: Option<String>,
     /// For each allowed answer to the gap, what shows it. The first that holds is what the server does.
     #[serde(default)]
-    pub answers: IndexMap<String, RawExpectation>,
+    pub answers: IndexMap<String, Self>,
     /// Records what the server does, with this label; never fails.
     pub record: Option<String>,
 }

@@ -25,7 +25,8 @@ pub enum Need {
 }
 
 /// The hooks that scenarios may use.
-pub(super) const HOOKS: [&str; 7] = ["press", "accounts", "restart", "reset", "orders", "database", "revoke"];
+pub(super) const HOOKS: [&str; 7] =
+    ["press", "accounts", "restart", "reset", "orders", "database", "revoke"];
 
 impl Need {
     /// Reads a need.

@@ -14,7 +14,9 @@ use super::schema;
 /// # Errors
 /// Every unknown key, missing key and wrong type, each at its place. A file that is no YAML, or
 /// that repeats a key, gives the parser's one complaint.
-pub fn decode<T: DeserializeOwned + JsonSchema>(file: &Arc<SourceFile>) -> Result<T, Vec<Diagnostic>> {
+pub fn decode<T: DeserializeOwned + JsonSchema>(
+    file: &Arc<SourceFile>,
+) -> Result<T, Vec<Diagnostic>> {
     let mut diagnostics = Diagnostics::new(file);
     if let Some(value) = parse(file, &mut diagnostics) {
         schema::check::<T>(&value, &mut diagnostics);
@@ -99,7 +101,11 @@ mod tests {
 
     #[test]
     fn a_repeated_key_and_broken_yaml_are_refused() {
-        assert!(complaints("name: a\nname: b\n")[0].contains("duplicate"), "{:?}", complaints("name: a\nname: b\n"));
+        assert!(
+            complaints("name: a\nname: b\n")[0].contains("duplicate"),
+            "{:?}",
+            complaints("name: a\nname: b\n")
+        );
         assert!(!complaints("name: [a\n").is_empty());
         assert!(!complaints("").is_empty());
     }

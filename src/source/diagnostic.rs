@@ -83,19 +83,34 @@ impl Diagnostics {
     }
 
     /// Notes a mistake in the value at a path.
-    pub fn value(&mut self, code: &'static str, path: &YamlPath, message: impl Into<String>) -> &mut Self {
+    pub fn value(
+        &mut self,
+        code: &'static str,
+        path: &YamlPath,
+        message: impl Into<String>,
+    ) -> &mut Self {
         let at = locate(&self.file.text, path, false);
         self.push(code, at, message.into())
     }
 
     /// Notes a mistake in the key at a path.
-    pub fn key(&mut self, code: &'static str, path: &YamlPath, message: impl Into<String>) -> &mut Self {
+    pub fn key(
+        &mut self,
+        code: &'static str,
+        path: &YamlPath,
+        message: impl Into<String>,
+    ) -> &mut Self {
         let at = locate(&self.file.text, path, true);
         self.push(code, at, message.into())
     }
 
     /// Notes a mistake at a byte of the text.
-    pub fn byte(&mut self, code: &'static str, at: Option<usize>, message: impl Into<String>) -> &mut Self {
+    pub fn byte(
+        &mut self,
+        code: &'static str,
+        at: Option<usize>,
+        message: impl Into<String>,
+    ) -> &mut Self {
         let at = at.map(|at| location(&self.file.text, at));
         self.push(code, at, message.into())
     }

@@ -25,7 +25,9 @@ impl JsonPath {
     /// A sentence that says what a path looks like.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("`{text}` is not a path; write `$`, `$.name`, `$.items[0]`, `$.items[*].name` or `$[\"odd name\"]`")
+            format!(
+                "`{text}` is not a path; write `$`, `$.name`, `$.items[0]`, `$.items[*].name` or `$[\"odd name\"]`"
+            )
         };
         let mut rest = text.strip_prefix('$').ok_or_else(wrong)?;
         let mut steps = Vec::new();
@@ -110,7 +112,8 @@ mod tests {
             ("$.nothing.here", json!([])),
             ("$.items[9]", json!([])),
         ] {
-            let values: Vec<Value> = JsonPath::parse(path).unwrap().find(&value).into_iter().cloned().collect();
+            let values: Vec<Value> =
+                JsonPath::parse(path).unwrap().find(&value).into_iter().cloned().collect();
             assert_eq!(Value::Array(values), found, "{path}");
         }
     }

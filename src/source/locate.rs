@@ -85,7 +85,8 @@ pub fn locate(text: &str, path: &YamlPath, key: bool) -> Option<Location> {
 
 /// The place that starts at a byte and reaches to the end of the word there.
 pub(super) fn location(text: &str, start: usize) -> Location {
-    let start = (0..=start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let start =
+        (0..=start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let before = &text[..start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     Location {

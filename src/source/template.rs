@@ -76,7 +76,8 @@ impl Template {
             }
             plain.push_str(&rest[..at]);
             let inner = &rest[at + 2..];
-            let end = inner.find('}').ok_or_else(|| format!("`{}` has no closing brace", &rest[at..]))?;
+            let end =
+                inner.find('}').ok_or_else(|| format!("`{}` has no closing brace", &rest[at..]))?;
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
@@ -157,7 +158,8 @@ fn carry(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        let carried = chunk.invalid().iter().filter_map(|byte| char::from_u32(CARRIED + u32::from(*byte)));
+        let carried =
+            chunk.invalid().iter().filter_map(|byte| char::from_u32(CARRIED + u32::from(*byte)));
         text.extend(carried);
     }
     text
@@ -210,7 +212,8 @@ const CHANGES: [(&str, usize); 15] = [
 ];
 
 /// Functions that make a value, each with the number of its arguments.
-const MAKERS: [(&str, usize); 4] = [("hex", 1), ("random_hex", 1), ("random_letters", 1), ("repeat", 2)];
+const MAKERS: [(&str, usize); 4] =
+    [("hex", 1), ("random_hex", 1), ("random_letters", 1), ("repeat", 2)];
 
 impl Function {
     fn number(&self) -> usize {
@@ -242,7 +245,9 @@ impl Function {
             }
             "last" => value[value.len() - number..].to_vec(),
             "lower" => value.to_ascii_lowercase(),
-            "percent" => value.iter().flat_map(|byte| format!("%{byte:02X}").into_bytes()).collect(),
+            "percent" => {
+                value.iter().flat_map(|byte| format!("%{byte:02X}").into_bytes()).collect()
+            }
             "reverse" => value.into_iter().rev().collect(),
             "skip" => value[number..].to_vec(),
             "strip_prefix" => strip(&value, |v| v.strip_prefix(self.arguments[0].as_bytes())),
@@ -262,11 +267,11 @@ fn flip(mut value: Vec<u8>, at: usize) -> Vec<u8> {
     if let Some(byte) = value.get_mut(at) {
         *byte = match *byte {
             b'0' => b'1',
-            b'0'..=b'9' => b'0',
+            b'1'..=b'9' => b'0',
             b'a' => b'b',
-            b'a'..=b'z' => b'a',
+            b'b'..=b'z' => b'a',
             b'A' => b'B',
-            b'A'..=b'Z' => b'A',
+            b'B'..=b'Z' => b'A',
             other => other ^ 1,
         };
     }
@@ -276,7 +281,10 @@ fn flip(mut value: Vec<u8>, at: usize) -> Vec<u8> {
 fn hex(digits: &str) -> Option<Vec<u8>> {
     let even = digits.len().is_multiple_of(2) && digits.is_ascii();
     even.then(|| {
-        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+        (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
+            .collect()
     })
     .flatten()
 }
@@ -286,10 +294,14 @@ fn expression(text: &str) -> Result<Part, String> {
     let first = pieces.next().unwrap_or_default();
     let head = if first.contains('(') {
         Head::Made(function(first, &MAKERS, text)?)
-    } else if !first.is_empty() && first.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
+    } else if !first.is_empty()
+        && first.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+    {
         Head::Name(first.to_owned())
     } else {
-        return Err(format!("`${{{text}}}` names nothing; write `${{name}}` or `${{name|function}}`"));
+        return Err(format!(
+            "`${{{text}}}` names nothing; write `${{name}}` or `${{name|function}}`"
+        ));
     };
     let functions = pieces.map(|piece| function(piece, &CHANGES, text));
     Ok(Part::Value(head, functions.collect::<Result<_, _>>()?))
@@ -297,13 +309,17 @@ fn expression(text: &str) -> Result<Part, String> {
 
 fn function(piece: &str, known: &[(&str, usize)], whole: &str) -> Result<Function, String> {
     let (name, inner) = match piece.split_once('(') {
-        Some((name, rest)) => {
-            (name, rest.strip_suffix(')').ok_or_else(|| format!("`{piece}` has no closing bracket"))?)
-        }
+        Some((name, rest)) => (
+            name,
+            rest.strip_suffix(')').ok_or_else(|| format!("`{piece}` has no closing bracket"))?,
+        ),
         None => (piece, ""),
     };
-    let arguments: Vec<String> =
-        if inner.is_empty() { Vec::new() } else { inner.split(',').map(|a| a.trim().to_owned()).collect() };
+    let arguments: Vec<String> = if inner.is_empty() {
+        Vec::new()
+    } else {
+        inner.split(',').map(|a| a.trim().to_owned()).collect()
+    };
     let Some((_, count)) = known.iter().find(|(candidate, _)| *candidate == name) else {
         let names = known.iter().map(|(name, _)| *name);
         let hint = match super::closest(name, names.clone()) {
@@ -314,10 +330,18 @@ fn function(piece: &str, known: &[(&str, usize)], whole: &str) -> Result<Functio
     };
     let function = Function { name: name.to_owned(), arguments };
     if function.arguments.len() != *count {
-        return Err(format!("`{name}` takes {count} arguments, and `{piece}` has {}", function.arguments.len()));
+        return Err(format!(
+            "`{name}` takes {count} arguments, and `{piece}` has {}",
+            function.arguments.len()
+        ));
     }
     let numeric = !matches!(name, "hex" | "strip_prefix" | "strip_suffix") && *count > 0;
-    if numeric && function.arguments.last().is_some_and(|n| n.parse::<usize>().map_or(true, |n| n > 4 << 20)) {
+    if numeric
+        && function
+            .arguments
+            .last()
+            .is_some_and(|n| n.parse::<usize>().map_or(true, |n| n > 4 << 20))
+    {
         return Err(format!("`{piece}` needs a number up to 4194304"));
     }
     if name == "hex" && hex(&function.arguments[0]).is_none() {
@@ -360,7 +384,16 @@ mod tests {
 
     #[test]
     fn an_unknown_function_or_a_broken_template_is_refused() {
-        for wrong in ["${", "${}", "${a|shout}", "${random_hx(4)}", "${a|first}", "${a|first(x)}", "${hex(0)}", "${repeat(a,99999999999)}"] {
+        for wrong in [
+            "${",
+            "${}",
+            "${a|shout}",
+            "${random_hx(4)}",
+            "${a|first}",
+            "${a|first(x)}",
+            "${hex(0)}",
+            "${repeat(a,99999999999)}",
+        ] {
             assert!(Template::parse(wrong).is_err(), "{wrong}");
         }
         let message = Template::parse("${token|uper}").unwrap_err();

@@ -11,9 +11,7 @@ use super::raw::{RawField, RawFlow, RawFlowProfile, RawOperation, RawOutcome, Ra
 use crate::contract::Catalogue;
 use crate::model::{Flow, parse_duration};
 use crate::scenario::raw::{RawBody, RawExpectation, RawPlace};
-use crate::scenario::{
-    Assertion, OperationWords, Place, SharedSteps, Vocabulary, lower_assertion,
-};
+use crate::scenario::{Assertion, OperationWords, Place, SharedSteps, Vocabulary, lower_assertion};
 use crate::source::{Diagnostic, Diagnostics, JsonPath, SourceFile, YamlPath};
 
 /// One thing that a flow offers, as this server spells it.
@@ -132,7 +130,8 @@ impl FlowBinding {
         profile: Option<(&RawFlowProfile, &Arc<SourceFile>)>,
     ) -> Result<Self, Vec<Diagnostic>> {
         let empty = RawFlowProfile::default();
-        let (changes, changes_file) = profile.map_or((&empty, sources.file), |(raw, file)| (raw, file));
+        let (changes, changes_file) =
+            profile.map_or((&empty, sources.file), |(raw, file)| (raw, file));
         let mut wrong = Vec::new();
         let operations = operations(sources, changes, changes_file, &mut wrong);
         let outcomes = outcomes(sources, changes, changes_file, &mut wrong);
@@ -146,7 +145,11 @@ impl FlowBinding {
                     lifetimes.insert(name.clone(), duration);
                 }
                 Ok(_) => {
-                    out.key("profile::lifetime", &path, format!("the flow has no lifetime `{name}`"));
+                    out.key(
+                        "profile::lifetime",
+                        &path,
+                        format!("the flow has no lifetime `{name}`"),
+                    );
                     out.did_you_mean(name, sources.vocabulary.lifetimes.keys().map(String::as_str));
                 }
                 Err(message) => {
@@ -158,7 +161,12 @@ impl FlowBinding {
         wrong.extend(out.into_list());
         let binding = Self {
             flow: sources.flow,
-            base_url: changes.base_url.as_deref().unwrap_or(base_url).trim_end_matches('/').to_owned(),
+            base_url: changes
+                .base_url
+                .as_deref()
+                .unwrap_or(base_url)
+                .trim_end_matches('/')
+                .to_owned(),
             environments: sources.documented.environments.clone(),
             environment_urls: changes
                 .environments
@@ -190,7 +198,13 @@ impl FlowBinding {
 }
 
 /// The words of a flow, for its scenarios.
-pub(super) fn vocabulary(flow: Flow, raw: &RawFlow, file: &Arc<SourceFile>, catalogue: &Catalogue, out: &mut Diagnostics) -> Vocabulary {
+pub(super) fn vocabulary(
+    flow: Flow,
+    raw: &RawFlow,
+    file: &Arc<SourceFile>,
+    catalogue: &Catalogue,
+    out: &mut Diagnostics,
+) -> Vocabulary {
     let mut lifetimes = BTreeMap::new();
     for (name, text) in &raw.lifetimes {
         match parse_duration(text) {
@@ -222,7 +236,9 @@ pub(super) fn vocabulary(flow: Flow, raw: &RawFlow, file: &Arc<SourceFile>, cata
         flow,
         operations: operations.collect(),
         outcomes: raw.outcomes.keys().cloned().collect(),
-        gaps: gaps.map(|(name, gap)| (name.clone(), gap.answers.keys().cloned().collect())).collect(),
+        gaps: gaps
+            .map(|(name, gap)| (name.clone(), gap.answers.keys().cloned().collect()))
+            .collect(),
         clauses: catalogue.clauses().map(|(_, clause)| (clause.id.clone(), clause.level)).collect(),
         lifetimes,
         environments: raw.environments.iter().cloned().collect(),
@@ -231,16 +247,29 @@ pub(super) fn vocabulary(flow: Flow, raw: &RawFlow, file: &Arc<SourceFile>, cata
     }
 }
 
-fn choices(sources: &Sources<'_>, changes: &RawFlowProfile, root: &YamlPath, out: &mut Diagnostics) {
+fn choices(
+    sources: &Sources<'_>,
+    changes: &RawFlowProfile,
+    root: &YamlPath,
+    out: &mut Diagnostics,
+) {
     for (gap, answer) in &changes.choices {
         let path = root.key("choices").key(gap);
         match sources.vocabulary.gaps.get(gap) {
             None => {
-                out.key("profile::choice", &path, format!("`{gap}` is not a gap of {}", sources.flow));
+                out.key(
+                    "profile::choice",
+                    &path,
+                    format!("`{gap}` is not a gap of {}", sources.flow),
+                );
                 out.did_you_mean(gap, sources.vocabulary.gaps.keys().map(String::as_str));
             }
             Some(answers) if !answers.contains(answer) => {
-                out.value("profile::choice", &path, format!("`{answer}` is not an allowed answer to `{gap}`"));
+                out.value(
+                    "profile::choice",
+                    &path,
+                    format!("`{answer}` is not an allowed answer to `{gap}`"),
+                );
                 out.did_you_mean(answer, answers.iter().map(String::as_str));
             }
             Some(_) => {}
@@ -258,7 +287,11 @@ fn operations(
     let root = YamlPath::default().key("flows").key(sources.flow.name()).key("operations");
     let known = &sources.documented.operations;
     for name in changes.operations.keys().filter(|name| !known.contains_key(*name)) {
-        out.key("profile::operation", &root.key(name), format!("`{name}` is not an operation of {}", sources.flow));
+        out.key(
+            "profile::operation",
+            &root.key(name),
+            format!("`{name}` is not an operation of {}", sources.flow),
+        );
         out.did_you_mean(name, known.keys().map(String::as_str));
     }
     wrong.extend(out.into_list());
@@ -272,7 +305,12 @@ fn operations(
     bound
 }
 
-fn operation(raw: &RawOperation, change: Option<&RawOperation>, path: &YamlPath, out: &mut Diagnostics) -> Operation {
+fn operation(
+    raw: &RawOperation,
+    change: Option<&RawOperation>,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) -> Operation {
     let empty = RawOperation::default();
     let change = change.unwrap_or(&empty);
     let layered = |pick: fn(&RawOperation) -> &IndexMap<String, String>| {
@@ -286,13 +324,14 @@ fn operation(raw: &RawOperation, change: Option<&RawOperation>, path: &YamlPath,
     defaults.extend(change.defaults.clone());
     let mut answer: IndexMap<String, RawField> = raw.answer.clone();
     answer.extend(change.answer.clone());
-    let credential = change.credential.as_ref().or(raw.credential.as_ref()).map(|raw| match &raw.parameter {
-        Some(parameter) => Credential::Parameter(parameter.clone()),
-        None => Credential::Header {
-            name: raw.header.clone().unwrap_or_else(|| "Authorization".to_owned()),
-            scheme: raw.scheme.clone(),
-        },
-    });
+    let credential =
+        change.credential.as_ref().or(raw.credential.as_ref()).map(|raw| match &raw.parameter {
+            Some(parameter) => Credential::Parameter(parameter.clone()),
+            None => Credential::Header {
+                name: raw.header.clone().unwrap_or_else(|| "Authorization".to_owned()),
+                scheme: raw.scheme.clone(),
+            },
+        });
     let method = change.method.as_ref().or(raw.method.as_ref()).cloned();
     let target = change.path.as_ref().or(raw.path.as_ref()).cloned();
     if method.is_none() || target.is_none() {
@@ -310,7 +349,12 @@ fn operation(raw: &RawOperation, change: Option<&RawOperation>, path: &YamlPath,
         identity: layered(|o| &o.identity),
         headers: layered(|o| &o.headers),
         body: change.body.clone().or_else(|| raw.body.clone()),
-        answer: answer.iter().filter_map(|(name, raw)| Some((name.clone(), field(raw, &path.key("answer").key(name), out)?))).collect(),
+        answer: answer
+            .iter()
+            .filter_map(|(name, raw)| {
+                Some((name.clone(), field(raw, &path.key("answer").key(name), out)?))
+            })
+            .collect(),
     }
 }
 
@@ -326,7 +370,11 @@ fn field(raw: &RawField, path: &YamlPath, out: &mut Diagnostics) -> Option<Field
         (None, true, None) => Some(Field::Text),
         (None, false, Some(header)) => Some(Field::Header(header.clone())),
         _ => {
-            out.value("flow::field", path, "a field has exactly one of `json`, `text: true`, `header`");
+            out.value(
+                "flow::field",
+                path,
+                "a field has exactly one of `json`, `text: true`, `header`",
+            );
             None
         }
     }
@@ -351,19 +399,30 @@ fn outcomes(
     let mut bound = Vec::new();
     for (name, documented) in known {
         let change = changes.outcomes.get(name).unwrap_or(&empty);
-        let mut lower = |pick: fn(&RawOutcome) -> Option<&RawExpectation>, key: &str| -> Option<Assertion> {
-            let (raw, file, path) = match pick(change) {
-                Some(raw) => (raw, changes_file, profile_root.key(name).key(key)),
-                None => (pick(documented)?, sources.file, YamlPath::default().key("outcomes").key(name).key(key)),
+        let mut lower =
+            |pick: fn(&RawOutcome) -> Option<&RawExpectation>, key: &str| -> Option<Assertion> {
+                let (raw, file, path) = match pick(change) {
+                    Some(raw) => (raw, changes_file, profile_root.key(name).key(key)),
+                    None => (
+                        pick(documented)?,
+                        sources.file,
+                        YamlPath::default().key("outcomes").key(name).key(key),
+                    ),
+                };
+                lower_assertion(raw, file, &path, sources.vocabulary)
+                    .map_err(|list| wrong.extend(list))
+                    .ok()
             };
-            lower_assertion(raw, file, &path, sources.vocabulary).map_err(|list| wrong.extend(list)).ok()
-        };
         let recognise = lower(|o| o.recognise.as_ref(), "recognise").unwrap_or_default();
         let exact = lower(|o| o.documented.as_ref(), "documented");
         bound.push(Outcome {
             name: name.clone(),
             kind: change.kind.or(documented.kind).unwrap_or(RawOutcomeKind::Refusal),
-            operations: if change.operations.is_empty() { documented.operations.clone() } else { change.operations.clone() },
+            operations: if change.operations.is_empty() {
+                documented.operations.clone()
+            } else {
+                change.operations.clone()
+            },
             recognise,
             documented: exact,
         });

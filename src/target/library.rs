@@ -10,7 +10,9 @@ use super::raw::{RawFlow, RawFlowProfile};
 use crate::contract::{Catalogue, Contract};
 use crate::model::{CheckId, Flow};
 use crate::scenario::raw::RawScenario;
-use crate::scenario::{Check, Expectation, Lowering, Scenario, Vocabulary, check_shared, lower_always, lower_scenario};
+use crate::scenario::{
+    Check, Expectation, Lowering, Scenario, Vocabulary, check_shared, lower_always, lower_scenario,
+};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
 /// Contracts, flow files and scenarios.
@@ -69,8 +71,12 @@ impl Library {
             out.byte("library::flow", None, format!("there is no flow file for {flow}"));
             return Err(out.into_list());
         };
-        let sources =
-            Sources { flow, documented: &found.raw, file: &found.file, vocabulary: &found.vocabulary };
+        let sources = Sources {
+            flow,
+            documented: &found.raw,
+            file: &found.file,
+            vocabulary: &found.vocabulary,
+        };
         FlowBinding::new(&sources, base_url, profile)
     }
 
@@ -83,7 +89,10 @@ impl Library {
     /// Every check with its flow and the name of its scenario.
     pub fn checks(&self) -> impl Iterator<Item = (Flow, &str, &CheckId, &Check)> {
         let own = self.scenarios.iter().flat_map(|scenario| {
-            scenario.checks.iter().map(move |(id, check)| (scenario.flow, scenario.name.as_str(), id, check))
+            scenario
+                .checks
+                .iter()
+                .map(move |(id, check)| (scenario.flow, scenario.name.as_str(), id, check))
         });
         let always = self.always.iter().flat_map(|(flow, checks)| {
             checks.iter().map(move |(id, check)| (*flow, "always", id, check))
@@ -95,10 +104,14 @@ impl Library {
         let mut always = BTreeMap::new();
         let common = self.flows.get(&Flow::Common);
         for flow in Flow::DOCUMENTED {
-            let Some(own) = self.flows.get(&flow) else { continue };
+            let Some(own) = self.flows.get(&flow) else {
+                continue;
+            };
             let mut checks = IndexMap::new();
             let mut expectations = Vec::new();
-            for (file, several) in [Some((own, false)), common.map(|common| (common, true))].into_iter().flatten() {
+            for (file, several) in
+                [Some((own, false)), common.map(|common| (common, true))].into_iter().flatten()
+            {
                 let raw = &file.raw;
                 match lower_always(&raw.checks, &raw.always, several, &file.file, &own.vocabulary) {
                     Ok((more_checks, more)) => {
@@ -128,12 +141,18 @@ impl Library {
         let mut out = Diagnostics::new(file);
         let root = YamlPath::default();
         if raw.scenario.split('/').next() != Some(folder.name()) {
-            out.value("scenario::name", &root.key("scenario"), format!("a scenario of this folder is named `{folder}/TOPIC`"));
+            out.value(
+                "scenario::name",
+                &root.key("scenario"),
+                format!("a scenario of this folder is named `{folder}/TOPIC`"),
+            );
         }
         let flows = scenario_flows(&raw, folder, &mut out);
         wrong.extend(out.into_list());
         for flow in flows {
-            let Some(found) = self.flows.get(&flow) else { continue };
+            let Some(found) = self.flows.get(&flow) else {
+                continue;
+            };
             let empty = Vec::new();
             let given = Lowering {
                 vocabulary: &found.vocabulary,
@@ -156,7 +175,11 @@ impl Library {
                 if let Some(other) = seen.insert(id, &scenario.name) {
                     let mut out = Diagnostics::new(&scenario.source);
                     let path = YamlPath::default().key("checks").key(id.base());
-                    out.key("scenario::check", &path, format!("`{}` is a check of {other} already", id.base()));
+                    out.key(
+                        "scenario::check",
+                        &path,
+                        format!("`{}` is a check of {other} already", id.base()),
+                    );
                     wrong.extend(out.into_list());
                 }
             }
@@ -168,7 +191,11 @@ fn scenario_flows(raw: &RawScenario, folder: Flow, out: &mut Diagnostics) -> Vec
     let path = YamlPath::default().key("flows");
     if folder != Flow::Common {
         if !raw.flows.is_empty() {
-            out.value("scenario::flows", &path, "only scenarios of the folder `common` name their flows");
+            out.value(
+                "scenario::flows",
+                &path,
+                "only scenarios of the folder `common` name their flows",
+            );
         }
         return vec![folder];
     }
@@ -183,7 +210,11 @@ fn scenario_flows(raw: &RawScenario, folder: Flow, out: &mut Diagnostics) -> Vec
         }
     }
     if flows.is_empty() {
-        out.value("scenario::flows", &YamlPath::default(), "a common scenario names the `flows` it runs for");
+        out.value(
+            "scenario::flows",
+            &YamlPath::default(),
+            "a common scenario names the `flows` it runs for",
+        );
     }
     flows
 }
@@ -197,13 +228,18 @@ struct Sorted {
 
 impl Sorted {
     fn new(files: &[Arc<SourceFile>]) -> Self {
-        let mut sorted = Self { contracts: Vec::new(), flow_files: Vec::new(), scenarios: Vec::new() };
+        let mut sorted =
+            Self { contracts: Vec::new(), flow_files: Vec::new(), scenarios: Vec::new() };
         let mut files: Vec<&Arc<SourceFile>> = files.iter().collect();
         files.sort_by(|a, b| a.name.cmp(&b.name));
         for file in files {
             let mut parts = file.name.rsplit(['/', '\\']);
-            let (Some(name), Some(folder)) = (parts.next(), parts.next()) else { continue };
-            let Ok(flow) = folder.parse::<Flow>() else { continue };
+            let (Some(name), Some(folder)) = (parts.next(), parts.next()) else {
+                continue;
+            };
+            let Ok(flow) = folder.parse::<Flow>() else {
+                continue;
+            };
             match name {
                 "contract.yaml" => sorted.contracts.push(Arc::clone(file)),
                 "flow.yaml" => sorted.flow_files.push((flow, Arc::clone(file))),
@@ -227,7 +263,11 @@ impl Sorted {
         Catalogue::new(contracts)
     }
 
-    fn flows(&self, catalogue: &Catalogue, wrong: &mut Vec<Diagnostic>) -> BTreeMap<Flow, FlowFile> {
+    fn flows(
+        &self,
+        catalogue: &Catalogue,
+        wrong: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<Flow, FlowFile> {
         let mut flows = BTreeMap::new();
         for (flow, file) in &self.flow_files {
             match decode::<RawFlow>(file) {

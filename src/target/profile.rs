@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use super::binding::{FlowBinding, Identity};
 use super::library::Library;
-use super::raw::{RawClock, RawClockMode, RawFlowProfile, RawHookDriver, RawHookRequest, RawLimits, RawProfile, RawValue};
+use super::raw::{
+    RawClock, RawClockMode, RawFlowProfile, RawHookDriver, RawHookRequest, RawLimits, RawProfile,
+    RawValue,
+};
 use crate::model::{Flow, Header, parse_civil, parse_duration};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -107,7 +110,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(5), max_failed_logins: None, max_answer_bytes: 8 << 20 }
+        Self {
+            deadline: Duration::from_secs(5),
+            max_failed_logins: None,
+            max_answer_bytes: 8 << 20,
+        }
     }
 }
 
@@ -147,7 +154,8 @@ impl Profile {
                 }
                 Some(flow) => match library.bind(flow, &raw.base_url, Some((changes, file))) {
                     Ok(mut binding) => {
-                        binding.identities = identities(changes, resolve, &path.key("identities"), &mut out);
+                        binding.identities =
+                            identities(changes, resolve, &path.key("identities"), &mut out);
                         flows.insert(flow, binding);
                     }
                     Err(list) => wrong.extend(list),
@@ -214,9 +222,15 @@ impl Profile {
 
 fn base_url(url: &str, path: &YamlPath, out: &mut Diagnostics) {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let bare = rest.is_some_and(|rest| !rest.trim_end_matches('/').is_empty() && !rest.contains(['?', '#', ' ']));
+    let bare = rest.is_some_and(|rest| {
+        !rest.trim_end_matches('/').is_empty() && !rest.contains(['?', '#', ' '])
+    });
     if !bare {
-        out.value("profile::url", path, format!("`{url}` is not a base URL; write `http://HOST:PORT`"));
+        out.value(
+            "profile::url",
+            path,
+            format!("`{url}` is not a base URL; write `http://HOST:PORT`"),
+        );
     }
 }
 
@@ -248,10 +262,17 @@ fn identities(
     identities
 }
 
-fn value(raw: &RawValue, resolve: &dyn Fn(&SecretReference) -> Result<String, String>) -> Result<(String, bool), String> {
+fn value(
+    raw: &RawValue,
+    resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+) -> Result<(String, bool), String> {
     match (&raw.env, &raw.file, &raw.public, &raw.published) {
-        (Some(name), None, None, None) => Ok((resolve(&SecretReference::Environment(name.clone()))?, true)),
-        (None, Some(path), None, None) => Ok((resolve(&SecretReference::File(path.clone()))?, true)),
+        (Some(name), None, None, None) => {
+            Ok((resolve(&SecretReference::Environment(name.clone()))?, true))
+        }
+        (None, Some(path), None, None) => {
+            Ok((resolve(&SecretReference::File(path.clone()))?, true))
+        }
         (None, None, Some(value), None) => Ok((value.clone(), false)),
         (None, None, None, Some(value)) => Ok((value.clone(), true)),
         _ => Err("a value has exactly one of `env`, `file`, `public`, `published`".to_owned()),
@@ -259,7 +280,9 @@ fn value(raw: &RawValue, resolve: &dyn Fn(&SecretReference) -> Result<String, St
 }
 
 fn clock(raw: Option<&RawClock>, path: &YamlPath, out: &mut Diagnostics) -> ClockSetting {
-    let Some(raw) = raw else { return ClockSetting::None };
+    let Some(raw) = raw else {
+        return ClockSetting::None;
+    };
     let mut read = |text: Option<&String>, key: &str, default: Duration| {
         duration(text, &path.key(key), default, out)
     };
@@ -271,9 +294,15 @@ fn clock(raw: Option<&RawClock>, path: &YamlPath, out: &mut Diagnostics) -> Cloc
             max_wait: read(raw.max_wait.as_ref(), "max_wait", Duration::from_secs(150)),
         },
         (RawClockMode::Virtual, Some(control), None) => ClockSetting::Control(control.clone()),
-        (RawClockMode::Virtual, None, Some(advance)) => ClockSetting::Request(request(advance), tolerance),
+        (RawClockMode::Virtual, None, Some(advance)) => {
+            ClockSetting::Request(request(advance), tolerance)
+        }
         (RawClockMode::Virtual, ..) => {
-            out.value("profile::clock", path, "a virtual clock has exactly one of `control` and `advance`");
+            out.value(
+                "profile::clock",
+                path,
+                "a virtual clock has exactly one of `control` and `advance`",
+            );
             ClockSetting::None
         }
     }
@@ -292,11 +321,16 @@ fn headers(raw: &[crate::scenario::raw::RawHeader]) -> Vec<Header> {
     raw.iter().map(|header| Header::new(&header.name, &header.value)).collect()
 }
 
-fn hooks(raw: &RawProfile, path: &YamlPath, out: &mut Diagnostics) -> BTreeMap<String, Vec<HookSetting>> {
+fn hooks(
+    raw: &RawProfile,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) -> BTreeMap<String, Vec<HookSetting>> {
     let mut hooks = BTreeMap::new();
     for (name, drivers) in &raw.hooks {
         let path = path.key(name);
-        let settings = drivers.iter().enumerate().filter_map(|(i, driver)| hook(driver, &path.index(i), out));
+        let settings =
+            drivers.iter().enumerate().filter_map(|(i, driver)| hook(driver, &path.index(i), out));
         hooks.insert(name.clone(), settings.collect());
     }
     hooks
@@ -310,15 +344,29 @@ fn hook(raw: &RawHookDriver, path: &YamlPath, out: &mut Diagnostics) -> Option<H
             if exec.argv.is_empty() {
                 out.value("profile::hook", &path.key("exec"), "`argv` names a program");
             }
-            let timeout = duration(exec.timeout.as_ref(), &path.key("exec").key("timeout"), Duration::from_secs(10), out);
+            let timeout = duration(
+                exec.timeout.as_ref(),
+                &path.key("exec").key("timeout"),
+                Duration::from_secs(10),
+                out,
+            );
             Some(HookSetting::Exec { argv: exec.argv.clone(), timeout })
         }
         (None, None, None, Some(tty)) => {
-            let timeout = duration(tty.timeout.as_ref(), &path.key("tty").key("timeout"), Duration::from_secs(60), out);
+            let timeout = duration(
+                tty.timeout.as_ref(),
+                &path.key("tty").key("timeout"),
+                Duration::from_secs(60),
+                out,
+            );
             Some(HookSetting::Tty { prompt: tty.prompt.clone(), timeout })
         }
         _ => {
-            out.value("profile::hook", path, "a driver has exactly one of `simulated`, `http`, `exec`, `tty`");
+            out.value(
+                "profile::hook",
+                path,
+                "a driver has exactly one of `simulated`, `http`, `exec`, `tty`",
+            );
             None
         }
     }
@@ -334,17 +382,30 @@ fn limits(raw: Option<&RawLimits>, path: &YamlPath, out: &mut Diagnostics) -> Li
     }
 }
 
-fn baseline(raw: &RawProfile, library: &Library, path: &YamlPath, out: &mut Diagnostics) -> Vec<Baseline> {
+fn baseline(
+    raw: &RawProfile,
+    library: &Library,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) -> Vec<Baseline> {
     let mut entries = Vec::new();
     for (index, entry) in raw.baseline.iter().enumerate() {
         let path = path.index(index);
         if !library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check) {
-            out.value("profile::baseline", &path.key("check"), format!("there is no check `{}`", entry.check));
+            out.value(
+                "profile::baseline",
+                &path.key("check"),
+                format!("there is no check `{}`", entry.check),
+            );
             let known: Vec<&str> = library.check_ids().map(crate::model::CheckId::as_str).collect();
             out.did_you_mean(&entry.check, known);
         }
         match parse_civil(&format!("{}T00:00:00", entry.until)) {
-            Some(until) => entries.push(Baseline { check: entry.check.clone(), because: entry.because.clone(), until }),
+            Some(until) => entries.push(Baseline {
+                check: entry.check.clone(),
+                because: entry.because.clone(),
+                until,
+            }),
             None => {
                 let message = format!("`{}` is not a day; write `2027-03-01`", entry.until);
                 out.value("profile::baseline", &path.key("until"), message);
@@ -354,7 +415,12 @@ fn baseline(raw: &RawProfile, library: &Library, path: &YamlPath, out: &mut Diag
     entries
 }
 
-fn duration(text: Option<&String>, path: &YamlPath, default: Duration, out: &mut Diagnostics) -> Duration {
+fn duration(
+    text: Option<&String>,
+    path: &YamlPath,
+    default: Duration,
+    out: &mut Diagnostics,
+) -> Duration {
     match text.map(|text| parse_duration(text)) {
         None => default,
         Some(Ok(duration)) => duration,

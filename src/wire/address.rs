@@ -40,23 +40,13 @@ impl Origin {
             return Err(wrong("holds credentials"));
         }
         let host = url.host_str().ok_or_else(|| wrong("names no host"))?;
-        let port = url
-            .port_or_known_default()
-            .ok_or_else(|| wrong("names no port"))?;
+        let port = url.port_or_known_default().ok_or_else(|| wrong("names no port"))?;
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let host = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        Ok(Self {
-            secure,
-            host,
-            port,
-            authority,
-        })
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { secure, host, port, authority })
     }
 }
 
@@ -67,30 +57,14 @@ mod tests {
     #[test]
     fn an_origin_is_scheme_and_authority() {
         for (base, secure, host, port, authority) in [
-            (
-                "http://127.0.0.1:8080",
-                false,
-                "127.0.0.1",
-                8080,
-                "127.0.0.1:8080",
-            ),
-            (
-                "http://gateway.local/",
-                false,
-                "gateway.local",
-                80,
-                "gateway.local",
-            ),
+            ("http://127.0.0.1:8080", false, "127.0.0.1", 8080, "127.0.0.1:8080"),
+            ("http://gateway.local/", false, "gateway.local", 80, "gateway.local"),
             ("https://[::1]", true, "::1", 443, "[::1]"),
             ("https://[::1]:8443", true, "::1", 8443, "[::1]:8443"),
         ] {
             let origin = Origin::parse(base).unwrap();
-            let expected = Origin {
-                secure,
-                host: host.to_owned(),
-                port,
-                authority: authority.to_owned(),
-            };
+            let expected =
+                Origin { secure, host: host.to_owned(), port, authority: authority.to_owned() };
             assert_eq!(origin, expected, "{base}");
         }
     }

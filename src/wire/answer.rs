@@ -20,28 +20,19 @@ pub(super) async fn read_answer<R: AsyncRead + Unpin>(
     method: &str,
     limit: usize,
 ) -> Result<Answer, WireError> {
-    let mut reader = Reader {
-        input,
-        buffer,
-        limit,
-    };
+    let mut reader = Reader { input, buffer, limit };
     for _ in 0..=MAX_INTERIM {
         let head = reader.head().await?;
         if head.status == 101 || !(100..200).contains(&head.status) {
             let framing = framing(method, &head, limit)?;
             let body = reader.content(&framing).await?;
             let reusable = head.persistent && head.status != 101 && framing != Framing::UntilClose;
-            let response = Response {
-                status: head.status,
-                headers: head.headers,
-                body: body.into(),
-            };
+            let response =
+                Response { status: head.status, headers: head.headers, body: body.into() };
             return Ok(Answer { response, reusable });
         }
     }
-    Err(WireError::Nonsense(format!(
-        "more than {MAX_INTERIM} interim answers"
-    )))
+    Err(WireError::Nonsense(format!("more than {MAX_INTERIM} interim answers")))
 }
 
 struct Head {
@@ -67,11 +58,7 @@ fn framing(method: &str, head: &Head, limit: usize) -> Result<Framing, WireError
     let codings = list(&head.headers, "transfer-encoding");
     if let Some(last) = codings.last() {
         let chunked = last.eq_ignore_ascii_case("chunked");
-        return Ok(if chunked {
-            Framing::Chunked
-        } else {
-            Framing::UntilClose
-        });
+        return Ok(if chunked { Framing::Chunked } else { Framing::UntilClose });
     }
     let lengths = list(&head.headers, "content-length");
     let Some(first) = lengths.first() else {
@@ -80,9 +67,7 @@ fn framing(method: &str, head: &Head, limit: usize) -> Result<Framing, WireError
     let digits = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || lengths.iter().any(|other| other != first) {
         let shown = lengths.join(", ");
-        return Err(WireError::Nonsense(format!(
-            "`Content-Length: {shown}` is not one number"
-        )));
+        return Err(WireError::Nonsense(format!("`Content-Length: {shown}` is not one number")));
     }
     match first.parse::<usize>() {
         Ok(length) if length <= limit => Ok(Framing::Length(length)),
@@ -92,9 +77,7 @@ fn framing(method: &str, head: &Head, limit: usize) -> Result<Framing, WireError
 
 /// The members of a comma-separated field, over all its lines (RFC 9110 section 5.6.1).
 fn list(headers: &[Header], name: &str) -> Vec<String> {
-    let lines = headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case(name));
+    let lines = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
     let mut members = Vec::new();
     for line in lines {
         let text = line.value.text();
@@ -127,10 +110,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
                 return Err(nonsense("it does not begin with `HTTP/`", self.buffer));
             }
             if self.buffer.len() > MAX_HEAD {
-                return Err(nonsense(
-                    "its header section is larger than 256 KiB",
-                    self.buffer,
-                ));
+                return Err(nonsense("its header section is larger than 256 KiB", self.buffer));
             }
             if self.fill().await? == 0 {
                 return Err(WireError::Closed(match self.buffer.len() {
@@ -174,9 +154,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
             self.at_least(size.saturating_add(2)).await?;
             content.extend(self.buffer.drain(..size));
             if self.buffer.drain(..2).ne(*b"\r\n") {
-                return Err(WireError::Nonsense(
-                    "a chunk does not end where it says".to_owned(),
-                ));
+                return Err(WireError::Nonsense("a chunk does not end where it says".to_owned()));
             }
         }
         let mut trailers = 0;
@@ -187,10 +165,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
                 return Ok(content);
             }
             if trailers > MAX_HEAD {
-                return Err(nonsense(
-                    "its trailer section is larger than 256 KiB",
-                    &line,
-                ));
+                return Err(nonsense("its trailer section is larger than 256 KiB", &line));
             }
         }
     }
@@ -199,10 +174,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
     async fn line(&mut self) -> Result<Vec<u8>, WireError> {
         let mut searched = 0;
         loop {
-            if let Some(end) = self.buffer[searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            {
+            if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
                 let mut line: Vec<u8> = self.buffer.drain(..=searched + end).collect();
                 line.pop();
                 if line.last() == Some(&b'\r') {
@@ -212,10 +184,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
             }
             searched = self.buffer.len();
             if searched > MAX_LINE {
-                return Err(nonsense(
-                    "a line between its chunks has no end",
-                    self.buffer,
-                ));
+                return Err(nonsense("a line between its chunks has no end", self.buffer));
             }
             if self.fill().await? == 0 {
                 return Err(WireError::Closed("between two chunks".to_owned()));
@@ -270,48 +239,22 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, WireError> {
     let headers: Vec<Header> = parsed
         .headers
         .iter()
-        .map(|field| Header {
-            name: field.name.to_owned(),
-            value: Bytes(field.value.to_vec()),
-        })
+        .map(|field| Header { name: field.name.to_owned(), value: Bytes(field.value.to_vec()) })
         .collect();
     let options = list(&headers, "connection");
-    let has = |option: &str| {
-        options
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(option))
-    };
+    let has = |option: &str| options.iter().any(|other| other.eq_ignore_ascii_case(option));
     let modern = parsed.version == Some(1);
     let persistent = !has("close") && (modern || has("keep-alive"));
-    Ok(parsed.code.map(|status| {
-        (
-            Head {
-                status,
-                headers,
-                persistent,
-            },
-            length,
-        )
-    }))
+    Ok(parsed.code.map(|status| (Head { status, headers, persistent }, length)))
 }
 
 fn begins_like_http(buffer: &[u8]) -> bool {
-    let blank = buffer
-        .iter()
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-        .count();
-    buffer[blank..]
-        .iter()
-        .zip(b"HTTP/")
-        .all(|(is, wanted)| is == wanted)
+    let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    buffer[blank..].iter().zip(b"HTTP/").all(|(is, wanted)| is == wanted)
 }
 
 fn chunk_size(line: &[u8]) -> Result<usize, WireError> {
-    let size = line
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
+    let size = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let hexadecimal = !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit);
     std::str::from_utf8(size)
         .ok()

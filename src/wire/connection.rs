@@ -36,10 +36,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) const fn over(stream: Stream) -> Self {
-        Self {
-            stream,
-            received: Vec::new(),
-        }
+        Self { stream, received: Vec::new() }
     }
 
     /// Connects, and shakes hands when the scheme is `https`.
@@ -54,8 +51,7 @@ impl Connection {
             .await
             .map_err(|error| no_connection(&error))?;
         // Each write leaves at once; the last byte of a race must not wait for an acknowledgement.
-        tcp.set_nodelay(true)
-            .map_err(|error| no_connection(&error))?;
+        tcp.set_nodelay(true).map_err(|error| no_connection(&error))?;
         if !origin.secure {
             return Ok(Self::over(Box::new(tcp)));
         }

@@ -15,12 +15,7 @@ pub(super) fn encode<'a>(request: &'a Request, origin: &Origin) -> Cow<'a, [u8]>
     }
     let mut bytes = Vec::with_capacity(256 + request.body.0.len());
     let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| bytes.extend_from_slice(part));
-    put(&[
-        request.method.as_bytes(),
-        b" ",
-        request.target.as_bytes(),
-        b" HTTP/1.1\r\n",
-    ]);
+    put(&[request.method.as_bytes(), b" ", request.target.as_bytes(), b" HTTP/1.1\r\n"]);
     if !has(request, "host") {
         put(&[b"Host: ", origin.authority.as_bytes(), b"\r\n"]);
     }
@@ -31,11 +26,7 @@ pub(super) fn encode<'a>(request: &'a Request, origin: &Origin) -> Cow<'a, [u8]>
     let expects_content = matches!(&*request.method, "POST" | "PUT" | "PATCH");
     let framed = has(request, "content-length") || has(request, "transfer-encoding");
     if !framed && (expects_content || !content.is_empty()) {
-        put(&[
-            b"Content-Length: ",
-            content.len().to_string().as_bytes(),
-            b"\r\n",
-        ]);
+        put(&[b"Content-Length: ", content.len().to_string().as_bytes(), b"\r\n"]);
     }
     put(&[b"\r\n", content]);
     Cow::Owned(bytes)
@@ -45,11 +36,7 @@ pub(super) fn encode<'a>(request: &'a Request, origin: &Origin) -> Cow<'a, [u8]>
 pub(super) fn method(request: &Request) -> Cow<'_, str> {
     match &request.verbatim {
         Some(verbatim) => {
-            let word = verbatim
-                .0
-                .split(|byte| *byte == b' ')
-                .next()
-                .unwrap_or_default();
+            let word = verbatim.0.split(|byte| *byte == b' ').next().unwrap_or_default();
             String::from_utf8_lossy(word)
         }
         None => Cow::Borrowed(&request.method),
@@ -58,10 +45,7 @@ pub(super) fn method(request: &Request) -> Cow<'_, str> {
 
 /// Whether a request gives a header field, by case-insensitive name.
 pub(super) fn has(request: &Request, name: &str) -> bool {
-    request
-        .headers
-        .iter()
-        .any(|header| header.name.eq_ignore_ascii_case(name))
+    request.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -73,10 +57,7 @@ mod tests {
         let request = Request {
             method: method.to_owned(),
             target: "/a/../b?c=%2f".to_owned(),
-            headers: headers
-                .iter()
-                .map(|(name, value)| Header::new(*name, value))
-                .collect(),
+            headers: headers.iter().map(|(name, value)| Header::new(*name, value)).collect(),
             body: body.into(),
             ..Request::default()
         };
@@ -90,18 +71,8 @@ mod tests {
         const HOST: &str = "Host: [::1]:8080\r\n";
         for (method, headers, body, expected) in [
             ("GET", &[][..], "", format!("GET {LINE}{HOST}\r\n")),
-            (
-                "GET",
-                &[],
-                "hi",
-                format!("GET {LINE}{HOST}Content-Length: 2\r\n\r\nhi"),
-            ),
-            (
-                "POST",
-                &[],
-                "",
-                format!("POST {LINE}{HOST}Content-Length: 0\r\n\r\n"),
-            ),
+            ("GET", &[], "hi", format!("GET {LINE}{HOST}Content-Length: 2\r\n\r\nhi")),
+            ("POST", &[], "", format!("POST {LINE}{HOST}Content-Length: 0\r\n\r\n")),
             (
                 "POST",
                 &[("content-LENGTH", "9")],

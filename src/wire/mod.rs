@@ -66,12 +66,7 @@ impl Wires {
     pub fn new(settings: WireSettings) -> Result<Self, WireError> {
         let tls = tls::client_config(&settings.roots)?;
         let ordinary = Ordinary::new(&settings, tls.clone())?;
-        Ok(Self {
-            settings,
-            tls: Arc::new(tls),
-            ordinary,
-            named: Mutex::default(),
-        })
+        Ok(Self { settings, tls: Arc::new(tls), ordinary, named: Mutex::default() })
     }
 
     /// Sends one request and reads its answer. Never fails: what went wrong is the reply.
@@ -85,10 +80,7 @@ impl Wires {
     /// `sent` is the moment before the first byte left; on the ordinary wire, whose connections
     /// are its own, the moment before the request was handed over.
     pub async fn send(&self, request: &Request) -> (Reply, Timing) {
-        let mut progress = Progress {
-            sent: self.elapsed(),
-            connecting: false,
-        };
+        let mut progress = Progress { sent: self.elapsed(), connecting: false };
         let reply = timeout(self.settings.deadline, async {
             if ordinary::carries(request) {
                 self.ordinary.send(request).await
@@ -98,13 +90,7 @@ impl Wires {
         })
         .await;
         let reply = reply.unwrap_or_else(|_| Err(self.too_late(request, progress.connecting)));
-        (
-            reply,
-            Timing {
-                sent: progress.sent,
-                done: self.elapsed(),
-            },
-        )
+        (reply, Timing { sent: progress.sent, done: self.elapsed() })
     }
 
     async fn send_raw(&self, request: &Request, progress: &mut Progress) -> Reply {
@@ -112,10 +98,7 @@ impl Wires {
         let bytes = encode::encode(request, &origin);
         let method = encode::method(request);
         let limit = self.settings.max_answer_bytes;
-        let slot = request
-            .connection
-            .as_deref()
-            .map(|name| self.slot(&request.base, name));
+        let slot = request.connection.as_deref().map(|name| self.slot(&request.base, name));
         let mut slot = match &slot {
             Some(slot) => Some(slot.lock().await),
             None => None,
@@ -171,9 +154,7 @@ impl Wires {
 
 impl fmt::Debug for Wires {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wires")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Wires").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

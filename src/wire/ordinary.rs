@@ -32,10 +32,9 @@ fn keeps_target(base: &str, target: &str) -> bool {
     let Ok(url) = Url::parse(&format!("{}{target}", base.trim_end_matches('/'))) else {
         return false;
     };
-    let out = url.query().map_or_else(
-        || url.path().to_owned(),
-        |query| format!("{}?{query}", url.path()),
-    );
+    let out = url
+        .query()
+        .map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     out == target && super::Origin::parse(base).is_ok()
 }
 
@@ -64,19 +63,12 @@ impl Ordinary {
             .connect_timeout(settings.deadline.mul_f64(0.9))
             .build()
             .map_err(|error| WireError::Connect(format!("no HTTP client: {}", chain(&error))))?;
-        Ok(Self {
-            client,
-            limit: settings.max_answer_bytes,
-        })
+        Ok(Self { client, limit: settings.max_answer_bytes })
     }
 
     pub(super) async fn send(&self, request: &Request) -> Reply {
         let request = prepare(request)?;
-        let mut answer = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| wire_error(&error))?;
+        let mut answer = self.client.execute(request).await.map_err(|error| wire_error(&error))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().iter().map(|(name, value)| Header {
             name: name.as_str().to_owned(),
@@ -87,17 +79,11 @@ impl Ordinary {
         while let Some(piece) = answer.chunk().await.map_err(|error| wire_error(&error))? {
             if piece.len() > self.limit - body.len() {
                 let limit = self.limit;
-                return Err(WireError::Nonsense(format!(
-                    "answer larger than {limit} bytes"
-                )));
+                return Err(WireError::Nonsense(format!("answer larger than {limit} bytes")));
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Response {
-            status,
-            headers,
-            body: body.into(),
-        })
+        Ok(Response { status, headers, body: body.into() })
     }
 }
 
@@ -109,12 +95,8 @@ fn prepare(request: &Request) -> Result<reqwest::Request, WireError> {
     };
     let method = Method::from_bytes(request.method.as_bytes())
         .map_err(|_| unsendable("the method", &request.method))?;
-    let url = Url::parse(&format!(
-        "{}{}",
-        request.base.trim_end_matches('/'),
-        request.target
-    ))
-    .map_err(|_| unsendable("the target", &request.target))?;
+    let url = Url::parse(&format!("{}{}", request.base.trim_end_matches('/'), request.target))
+        .map_err(|_| unsendable("the target", &request.target))?;
     let mut headers = HeaderMap::with_capacity(request.headers.len());
     for header in &request.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes())
@@ -157,11 +139,7 @@ fn wire_error(error: &reqwest::Error) -> WireError {
             ),
             None => ENDS.contains(&&*cause.to_string()),
         });
-    if ended {
-        WireError::Closed(told)
-    } else {
-        WireError::Nonsense(told)
-    }
+    if ended { WireError::Closed(told) } else { WireError::Nonsense(told) }
 }
 
 /// The message of the innermost causes; the outer ones only say that sending failed, and where to.
@@ -173,11 +151,7 @@ fn chain(error: &reqwest::Error) -> String {
             told.push(message);
         }
     }
-    if told.is_empty() {
-        error.to_string()
-    } else {
-        told.join(": ")
-    }
+    if told.is_empty() { error.to_string() } else { told.join(": ") }
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
@@ -185,18 +159,12 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 }
 
 /// What the client says when a connection ends, where there is no error of the operating system.
-const ENDS: &[&str] = &[
-    "channel closed",
-    "connection closed before message completed",
-    "operation was canceled",
-];
+const ENDS: &[&str] =
+    &["channel closed", "connection closed before message completed", "operation was canceled"];
 /// What it says of bytes that come before it has asked for anything.
 const UNASKED: &str = "received unexpected message from connection";
-const OUTER: &[&str] = &[
-    "client error (Canceled)",
-    "client error (Connect)",
-    "client error (SendRequest)",
-];
+const OUTER: &[&str] =
+    &["client error (Canceled)", "client error (Connect)", "client error (SendRequest)"];
 /// Fields by which the client frames a message itself (RFC 9112 sections 6 and 9).
 const OWN_FIELDS: &[&str] = &[
     "connection",
@@ -241,11 +209,7 @@ mod tests {
             ("/a\0", false),
             ("/a\r\nB: c", false),
         ] {
-            assert_eq!(
-                keeps_target("http://127.0.0.1:8080", target),
-                kept,
-                "{target:?}"
-            );
+            assert_eq!(keeps_target("http://127.0.0.1:8080", target), kept, "{target:?}");
         }
     }
 
@@ -255,38 +219,18 @@ mod tests {
             base: "http://127.0.0.1:8080".to_owned(),
             method: "GET".to_owned(),
             target: "/".to_owned(),
-            headers: vec![
-                Header::new("Host", "other"),
-                Header::new("Authorization", "Bearer x"),
-            ],
+            headers: vec![Header::new("Host", "other"), Header::new("Authorization", "Bearer x")],
             ..Request::default()
         };
         assert!(carries(&plain));
-        for name in [
-            "Content-Length",
-            "TRANSFER-ENCODING",
-            "connection",
-            "Expect",
-        ] {
+        for name in ["Content-Length", "TRANSFER-ENCODING", "connection", "Expect"] {
             let mut framed = plain.clone();
             framed.headers.push(Header::new(name, "x"));
             assert!(!carries(&framed), "{name}");
         }
-        assert!(!carries(&Request {
-            wire: WireKind::Raw,
-            ..plain.clone()
-        }));
-        assert!(!carries(&Request {
-            verbatim: Some("x".into()),
-            ..plain.clone()
-        }));
-        assert!(!carries(&Request {
-            connection: Some("a".to_owned()),
-            ..plain.clone()
-        }));
-        assert!(!carries(&Request {
-            method: "CONNECT".to_owned(),
-            ..plain
-        }));
+        assert!(!carries(&Request { wire: WireKind::Raw, ..plain.clone() }));
+        assert!(!carries(&Request { verbatim: Some("x".into()), ..plain.clone() }));
+        assert!(!carries(&Request { connection: Some("a".to_owned()), ..plain.clone() }));
+        assert!(!carries(&Request { method: "CONNECT".to_owned(), ..plain }));
     }
 }

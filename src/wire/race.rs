@@ -29,10 +29,7 @@ impl Wires {
         let (mut first, mut second) = match prepared {
             (Ok(first), Ok(second)) => (first, second),
             (first, second) => {
-                let timing = Timing {
-                    sent: asked,
-                    done: self.elapsed(),
-                };
+                let timing = Timing { sent: asked, done: self.elapsed() };
                 return [first, second].map(|side| (Err(why_not_raced(side)), timing));
             }
         };
@@ -66,19 +63,10 @@ impl Wires {
         released: std::io::Result<()>,
         sent: Duration,
     ) -> (Reply, Timing) {
-        let Runner {
-            mut connection,
-            method,
-            ..
-        } = runner;
+        let Runner { mut connection, method, .. } = runner;
         let deadline = self.settings.deadline;
         let limit = self.settings.max_answer_bytes;
-        let read = read_answer(
-            &mut connection.stream,
-            &mut connection.received,
-            &method,
-            limit,
-        );
+        let read = read_answer(&mut connection.stream, &mut connection.received, &method, limit);
         let reply = match timeout(deadline, read).await {
             Ok(Ok(answer)) => Ok(answer.response),
             // The server may have answered and closed before the last byte; then there was an
@@ -86,13 +74,7 @@ impl Wires {
             Ok(Err(error)) => Err(released.map_or_else(|first| closed(&first), |()| error)),
             Err(_) => Err(WireError::Deadline(deadline)),
         };
-        (
-            reply,
-            Timing {
-                sent,
-                done: self.elapsed(),
-            },
-        )
+        (reply, Timing { sent, done: self.elapsed() })
     }
 }
 
@@ -112,21 +94,9 @@ impl Runner {
         let Some((last, others)) = bytes.split_last() else {
             return Err(WireError::Unsendable("it has no bytes".to_owned()));
         };
-        connection
-            .stream
-            .write_all(others)
-            .await
-            .map_err(|error| closed(&error))?;
-        connection
-            .stream
-            .flush()
-            .await
-            .map_err(|error| closed(&error))?;
-        Ok(Self {
-            connection,
-            method,
-            last: *last,
-        })
+        connection.stream.write_all(others).await.map_err(|error| closed(&error))?;
+        connection.stream.flush().await.map_err(|error| closed(&error))?;
+        Ok(Self { connection, method, last: *last })
     }
 }
 
@@ -213,16 +183,8 @@ mod tests {
         let (mut first, mut second) = (runner("a").await.unwrap(), runner("b").await.unwrap());
         let (one, two) = release(&mut first, &mut second).await;
         assert!(one.is_ok() && two.is_ok());
-        let expected = [
-            ("a", 17),
-            ("a", 0),
-            ("b", 17),
-            ("b", 0),
-            ("a", 1),
-            ("b", 1),
-            ("a", 0),
-            ("b", 0),
-        ];
+        let expected =
+            [("a", 17), ("a", 0), ("b", 17), ("b", 0), ("a", 1), ("b", 1), ("a", 0), ("b", 0)];
         assert_eq!(*log.lock().unwrap(), expected);
     }
 }

@@ -64,10 +64,7 @@ impl Wires {
     /// (RFC 6455 section 4.1) are added where the request does not give them itself.
     pub async fn open(&self, request: &Request) -> Opening {
         let mut connecting = true;
-        let opening = timeout(
-            self.settings.deadline,
-            self.shake_hands(request, &mut connecting),
-        );
+        let opening = timeout(self.settings.deadline, self.shake_hands(request, &mut connecting));
         match opening.await {
             Ok(Ok(opening)) => opening,
             Ok(Err(error)) => Opening::Failed(error),
@@ -98,9 +95,8 @@ impl Wires {
 
 impl Socket {
     async fn over(connection: Connection, deadline: Duration, limit: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
+        let config =
+            WebSocketConfig::default().max_message_size(Some(limit)).max_frame_size(Some(limit));
         let Connection { stream, received } = connection;
         let stream =
             WebSocketStream::from_partially_read(stream, received, Role::Client, Some(config));
@@ -128,11 +124,7 @@ impl Socket {
                     return Err(WireError::Unsendable(told.to_owned()));
                 };
                 for (place, part) in parts.into_iter().enumerate() {
-                    let data = if place == 0 {
-                        Data::Text
-                    } else {
-                        Data::Continue
-                    };
+                    let data = if place == 0 { Data::Text } else { Data::Continue };
                     let frame = Frame::message(part, OpCode::Data(data), place == last);
                     self.put(Wire::Frame(frame)).await?;
                 }
@@ -190,10 +182,7 @@ impl Socket {
 
     /// Sends a close frame and waits for the server's; what comes before it is dropped.
     pub async fn close(&mut self, code: u16) -> SocketEvent {
-        let frame = CloseFrame {
-            code: code.into(),
-            reason: "".into(),
-        };
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
         if let Err(error) = self.put(Wire::Close(Some(frame))).await {
             return self.end.clone().unwrap_or(SocketEvent::Failed(error));
         }
@@ -208,9 +197,7 @@ impl Socket {
 
     async fn put(&mut self, frame: Wire) -> Result<(), WireError> {
         if self.end.is_some() {
-            return Err(WireError::Closed(
-                "the WebSocket has ended before".to_owned(),
-            ));
+            return Err(WireError::Closed("the WebSocket has ended before".to_owned()));
         }
         match timeout(self.deadline, self.stream.send(frame)).await {
             Ok(sent) => sent.map_err(wire_error),
@@ -256,9 +243,7 @@ impl Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket")
-            .field("end", &self.end)
-            .finish_non_exhaustive()
+        f.debug_struct("Socket").field("end", &self.end).finish_non_exhaustive()
     }
 }
 
@@ -277,35 +262,19 @@ fn handshake(request: &Request) -> Request {
         .map(|(name, value)| Header::new(name, value))
         .collect();
     headers.extend(request.headers.iter().cloned());
-    let method = if request.method.is_empty() {
-        "GET"
-    } else {
-        &request.method
-    };
-    Request {
-        method: method.to_owned(),
-        headers,
-        verbatim: None,
-        ..request.clone()
-    }
+    let method = if request.method.is_empty() { "GET" } else { &request.method };
+    Request { method: method.to_owned(), headers, verbatim: None, ..request.clone() }
 }
 
 /// What a client must look at before it takes a connection for a WebSocket (RFC 6455 section 4.1).
 fn verify(request: &Request, response: &Response) -> Result<(), String> {
-    let sent = |name: &str| {
-        request
-            .headers
-            .iter()
-            .rfind(|header| header.name.eq_ignore_ascii_case(name))
-    };
+    let sent =
+        |name: &str| request.headers.iter().rfind(|header| header.name.eq_ignore_ascii_case(name));
     let key = sent("Sec-WebSocket-Key").map(|header| header.value.text().into_owned());
     let accept = derive_accept_key(key.unwrap_or_default().as_bytes());
     let has_token = |name: &str, token: &str| {
         response.header_values(name).any(|value| {
-            value
-                .text()
-                .split(',')
-                .any(|member| member.trim().eq_ignore_ascii_case(token))
+            value.text().split(',').any(|member| member.trim().eq_ignore_ascii_case(token))
         })
     };
     if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
@@ -323,17 +292,11 @@ fn verify(request: &Request, response: &Response) -> Result<(), String> {
 }
 
 fn message(text: bool, payload: &[u8]) -> SocketEvent {
-    SocketEvent::Message {
-        text,
-        payload: Bytes(payload.to_vec()),
-    }
+    SocketEvent::Message { text, payload: Bytes(payload.to_vec()) }
 }
 
 fn ended(code: Option<u16>, reason: &str) -> SocketEvent {
-    SocketEvent::Closed {
-        code,
-        reason: reason.to_owned(),
-    }
+    SocketEvent::Closed { code, reason: reason.to_owned() }
 }
 
 fn wire_error(error: SocketError) -> WireError {

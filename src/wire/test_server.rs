@@ -39,10 +39,7 @@ pub(crate) fn serve<const N: usize>(plays: [Play; N]) -> TestServer {
     listener.set_nonblocking(true).unwrap();
     let listener = TcpListener::from_std(listener).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let state = Arc::new(State {
-        plays: Mutex::new(plays.into()),
-        ..State::default()
-    });
+    let state = Arc::new(State { plays: Mutex::new(plays.into()), ..State::default() });
     let shared = Arc::clone(&state);
     tokio::spawn(async move {
         for connection in 0.. {
@@ -62,24 +59,12 @@ pub(crate) fn answer(status: u16, body: &str) -> Play {
 impl TestServer {
     /// The requests so far, as text.
     pub(crate) async fn requests(&self) -> Vec<String> {
-        self.state
-            .seen
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(_, text)| text.clone())
-            .collect()
+        self.state.seen.lock().unwrap().iter().map(|(_, text)| text.clone()).collect()
     }
 
     /// The number of the connection of each request so far.
     pub(crate) fn connections(&self) -> Vec<usize> {
-        self.state
-            .seen
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(number, _)| *number)
-            .collect()
+        self.state.seen.lock().unwrap().iter().map(|(number, _)| *number).collect()
     }
 
     /// Waits until the server has closed a connection.
@@ -95,12 +80,7 @@ async fn follow(mut stream: TcpStream, connection: usize, state: Arc<State>) {
         if stream.read_exact(&mut first).await.is_err() {
             return;
         }
-        let play = state
-            .plays
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Play::Mute);
+        let play = state.plays.lock().unwrap().pop_front().unwrap_or(Play::Mute);
         if matches!(play, Play::Reset) {
             return;
         }
@@ -127,9 +107,7 @@ async fn read_request(stream: &mut TcpStream, first: u8) -> Option<String> {
     loop {
         if let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-            let length = text
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |length| length.parse().unwrap());
             if bytes.len() >= head + 4 + length {
                 return Some(String::from_utf8_lossy(&bytes).into_owned());

@@ -13,12 +13,8 @@ use super::*;
 use crate::model::{Header, WireKind};
 
 fn wires(deadline: Duration, roots: TlsRoots) -> Wires {
-    let settings = WireSettings {
-        deadline,
-        max_answer_bytes: 1000,
-        roots,
-        started: Instant::now(),
-    };
+    let settings =
+        WireSettings { deadline, max_answer_bytes: 1000, roots, started: Instant::now() };
     Wires::new(settings).unwrap()
 }
 
@@ -40,10 +36,7 @@ fn on(wire: WireKind, request: Request) -> Request {
 }
 
 fn named(connection: &str, request: Request) -> Request {
-    Request {
-        connection: Some(connection.to_owned()),
-        ..request
-    }
+    Request { connection: Some(connection.to_owned()), ..request }
 }
 
 const BOTH: [WireKind; 2] = [WireKind::Http, WireKind::Raw];
@@ -66,35 +59,20 @@ async fn both_wires_tell_the_same_story_of_a_broken_answer() {
     let long_line = format!("{OK}A: {}", "b".repeat(1 << 20));
     let many_fields = format!("{OK}{}\r\n", "A: b\r\n".repeat(200));
     let large = format!("{OK}Content-Length: 1001\r\n\r\n{}", "x".repeat(1001));
-    let large_chunk = format!(
-        "{OK}Transfer-Encoding: chunked\r\n\r\n3e9\r\n{}",
-        "x".repeat(1001)
-    );
+    let large_chunk = format!("{OK}Transfer-Encoding: chunked\r\n\r\n3e9\r\n{}", "x".repeat(1001));
     let large_until_end = format!("{OK}\r\n{}", "x".repeat(1001));
     for (text, expected) in [
         ("", "closed"),
         ("HTTP/1.1 200 OK\r\nContent", "closed"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", "closed"),
-        (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-            "closed",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
-            "closed",
-        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "closed"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n", "closed"),
         ("SSH-2.0-OpenSSH_9.2\r\n", "nonsense"),
         ("\x01\x02\x03", "nonsense"),
         ("HTTP/1.1 2OO OK\r\n\r\n", "nonsense"),
-        (
-            "HTTP/1.1 200 OK\r\nA: b\0\r\nContent-Length: 0\r\n\r\n",
-            "nonsense",
-        ),
+        ("HTTP/1.1 200 OK\r\nA: b\0\r\nContent-Length: 0\r\n\r\n", "nonsense"),
         ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "nonsense"),
-        (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-            "nonsense",
-        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "nonsense"),
         (&long_line, "nonsense"),
         (&many_fields, "nonsense"),
         (&large, "nonsense"),
@@ -109,10 +87,7 @@ async fn both_wires_tell_the_same_story_of_a_broken_answer() {
             assert!(timing.sent <= timing.done);
             if text.contains("xxx") {
                 let error = reply.unwrap_err().to_string();
-                assert_eq!(
-                    error,
-                    "the answer is not HTTP: answer larger than 1000 bytes"
-                );
+                assert_eq!(error, "the answer is not HTTP: answer larger than 1000 bytes");
             }
         }
     }
@@ -125,13 +100,8 @@ async fn a_reset_a_refusal_and_silence_are_told_apart() {
         let (reply, _) = patient().send(&on(wire, get(&server.base, "/"))).await;
         assert_eq!(kind(&reply), "closed", "{wire:?}: {reply:?}");
 
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let (reply, _) = patient()
-            .send(&on(wire, get(&format!("http://{nobody}"), "/")))
-            .await;
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (reply, _) = patient().send(&on(wire, get(&format!("http://{nobody}"), "/"))).await;
         assert_eq!(kind(&reply), "connect", "{wire:?}: {reply:?}");
 
         let server = serve([Play::Mute]);
@@ -139,10 +109,7 @@ async fn a_reset_a_refusal_and_silence_are_told_apart() {
         let wires = wires(deadline, TlsRoots::Public);
         let (reply, timing) = wires.send(&on(wire, get(&server.base, "/"))).await;
         assert_eq!(reply, Err(WireError::Deadline(deadline)), "{wire:?}");
-        assert!(
-            timing.done - timing.sent <= Duration::from_secs(5),
-            "{timing:?}"
-        );
+        assert!(timing.done - timing.sent <= Duration::from_secs(5), "{timing:?}");
     }
 }
 
@@ -174,10 +141,7 @@ async fn a_server_that_speaks_first_speaks_something_else() {
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                stream
-                    .write_all(b"220 mail.example ESMTP\r\n")
-                    .await
-                    .unwrap();
+                stream.write_all(b"220 mail.example ESMTP\r\n").await.unwrap();
                 tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await });
             }
         });
@@ -205,10 +169,7 @@ async fn fields_keep_their_order_and_their_repetition_in_both_directions() {
             .take(3)
             .collect();
         let expected = [("set-b", &b"1"[..]), ("set-a", b"2"), ("set-a", b"\xff3")];
-        assert_eq!(
-            fields,
-            expected.map(|(name, value)| (name.to_owned(), value.to_vec()))
-        );
+        assert_eq!(fields, expected.map(|(name, value)| (name.to_owned(), value.to_vec())));
         let seen = server.requests().await.remove(0);
         assert!(seen.starts_with("GET /a?b=%2f HTTP/1.1\r\n"), "{seen}");
         assert!(seen.contains("x-b: 1\r\nx-a: 2\r\nx-a: 3\r\n"), "{seen}");
@@ -219,23 +180,13 @@ async fn fields_keep_their_order_and_their_repetition_in_both_directions() {
 async fn content_and_its_length_go_along() {
     for wire in BOTH {
         let server = serve([answer(200, "one"), answer(201, "two")]);
-        let post = Request {
-            method: "POST".to_owned(),
-            ..on(wire, get(&server.base, "/"))
-        };
-        let full = Request {
-            body: "a=b".into(),
-            ..post.clone()
-        };
+        let post = Request { method: "POST".to_owned(), ..on(wire, get(&server.base, "/")) };
+        let full = Request { body: "a=b".into(), ..post.clone() };
         let wires = patient();
         assert_eq!(wires.send(&full).await.0.unwrap().body.text(), "one");
         assert_eq!(wires.send(&post).await.0.unwrap().status, 201);
-        let seen: Vec<String> = server
-            .requests()
-            .await
-            .iter()
-            .map(|text| text.to_ascii_lowercase())
-            .collect();
+        let seen: Vec<String> =
+            server.requests().await.iter().map(|text| text.to_ascii_lowercase()).collect();
         assert!(seen[0].contains("content-length: 3\r\n") && seen[0].ends_with("\r\n\r\na=b"));
         assert!(seen[1].contains("content-length: 0\r\n"), "{}", seen[1]);
     }
@@ -253,21 +204,9 @@ async fn a_chunked_answer_and_one_that_ends_with_its_connection_are_whole() {
         ]);
         let wires = patient();
         let request = on(wire, get(&server.base, "/"));
-        assert_eq!(
-            wires.send(&request).await.0.unwrap().body.text(),
-            "abcde",
-            "{wire:?}"
-        );
-        assert_eq!(
-            wires.send(&request).await.0.unwrap().body.text(),
-            "to the end",
-            "{wire:?}"
-        );
-        assert_eq!(
-            wires.send(&request).await.0.unwrap().status,
-            302,
-            "no redirect is followed"
-        );
+        assert_eq!(wires.send(&request).await.0.unwrap().body.text(), "abcde", "{wire:?}");
+        assert_eq!(wires.send(&request).await.0.unwrap().body.text(), "to the end", "{wire:?}");
+        assert_eq!(wires.send(&request).await.0.unwrap().status, 302, "no redirect is followed");
     }
 }
 
@@ -277,19 +216,12 @@ async fn an_answer_that_comes_before_the_request_was_read_is_not_lost() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
         stream
     });
     // More than the buffers of both ends hold: writing cannot come to an end.
     let body = vec![b'x'; 64 << 20].into();
-    let request = Request {
-        method: "POST".to_owned(),
-        body,
-        ..get(&base, "/")
-    };
+    let request = Request { method: "POST".to_owned(), body, ..get(&base, "/") };
     let reply = patient().send(&on(WireKind::Raw, request)).await.0;
     assert_eq!(reply.unwrap().status, 413);
     drop(server.await.unwrap());
@@ -297,22 +229,12 @@ async fn an_answer_that_comes_before_the_request_was_read_is_not_lost() {
 
 #[tokio::test]
 async fn a_target_that_a_url_would_change_arrives_as_it_stands() {
-    for target in [
-        "/a/../b",
-        "//x",
-        "*",
-        "/%2e%2E/%2f",
-        "/ü b",
-        "http://elsewhere/",
-    ] {
+    for target in ["/a/../b", "//x", "*", "/%2e%2E/%2f", "/ü b", "http://elsewhere/"] {
         let server = serve([answer(200, "")]);
         let reply = patient().send(&get(&server.base, target)).await.0;
         assert!(reply.is_ok(), "{target}: {reply:?}");
         let seen = server.requests().await.remove(0);
-        assert!(
-            seen.starts_with(&format!("GET {target} HTTP/1.1\r\n")),
-            "{seen}"
-        );
+        assert!(seen.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{seen}");
     }
 }
 
@@ -320,9 +242,7 @@ async fn a_target_that_a_url_would_change_arrives_as_it_stands() {
 async fn a_control_byte_in_a_value_is_for_the_raw_wire() {
     let server = serve([answer(200, "")]);
     let mut request = get(&server.base, "/");
-    request
-        .headers
-        .push(Header::new("Authorization", "Bearer a\0b"));
+    request.headers.push(Header::new("Authorization", "Bearer a\0b"));
     let error = patient().send(&request).await.0.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -332,32 +252,21 @@ async fn a_control_byte_in_a_value_is_for_the_raw_wire() {
     assert!(server.requests().await.is_empty());
     assert!(patient().send(&on(WireKind::Raw, request)).await.0.is_ok());
     let seen = server.requests().await.remove(0);
-    assert!(
-        seen.contains("\r\nAuthorization: Bearer a\0b\r\n"),
-        "{seen:?}"
-    );
+    assert!(seen.contains("\r\nAuthorization: Bearer a\0b\r\n"), "{seen:?}");
 }
 
 #[tokio::test]
 async fn verbatim_bytes_are_sent_and_nothing_else() {
     let server = serve([answer(400, "no")]);
     let verbatim = "GET  /  HTTP/1.1\nHost : a\nHost: b\r\n\r\n";
-    let request = Request {
-        verbatim: Some(verbatim.into()),
-        ..get(&server.base, "/ignored")
-    };
+    let request = Request { verbatim: Some(verbatim.into()), ..get(&server.base, "/ignored") };
     assert_eq!(patient().send(&request).await.0.unwrap().status, 400);
     assert_eq!(server.requests().await, [verbatim]);
 }
 
 #[tokio::test]
 async fn a_wrong_base_is_told_without_sending() {
-    for base in [
-        "",
-        "ftp://127.0.0.1",
-        "http://127.0.0.1:1/path",
-        "http://a:b@127.0.0.1:1",
-    ] {
+    for base in ["", "ftp://127.0.0.1", "http://127.0.0.1:1/path", "http://a:b@127.0.0.1:1"] {
         for wire in BOTH {
             let (reply, _) = patient().send(&on(wire, get(base, "/"))).await;
             assert_eq!(kind(&reply), "unsendable", "{base} {wire:?}: {reply:?}");
@@ -370,18 +279,10 @@ async fn a_named_connection_is_kept_and_others_are_not() {
     let server = serve(std::array::from_fn::<_, 6, _>(|_| answer(200, "")));
     let wires = patient();
     for name in ["a", "b", "a", "b"] {
-        wires
-            .send(&named(name, get(&server.base, "/")))
-            .await
-            .0
-            .unwrap();
+        wires.send(&named(name, get(&server.base, "/"))).await.0.unwrap();
     }
     for _ in 0..2 {
-        wires
-            .send(&on(WireKind::Raw, get(&server.base, "/")))
-            .await
-            .0
-            .unwrap();
+        wires.send(&on(WireKind::Raw, get(&server.base, "/"))).await.0.unwrap();
     }
     assert_eq!(server.connections(), [0, 1, 0, 1, 2, 3]);
 }
@@ -432,11 +333,8 @@ async fn a_connection_that_missed_its_deadline_is_not_used_again() {
 async fn neither_request_of_a_pair_is_whole_before_both_almost_are() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let request = Request {
-        method: "POST".to_owned(),
-        body: vec![b'x'; 5000].into(),
-        ..get(&base, "/")
-    };
+    let request =
+        Request { method: "POST".to_owned(), body: vec![b'x'; 5000].into(), ..get(&base, "/") };
     let length = encode::encode(&request, &Origin::parse(&base).unwrap()).len();
     // Blocking reads: what they return has arrived, whatever a runtime has noticed.
     let server = std::thread::spawn(move || {
@@ -458,10 +356,7 @@ async fn neither_request_of_a_pair_is_whole_before_both_almost_are() {
     });
     let [first, second] = patient().send_together([&request, &request]).await;
     let arrived = server.join().unwrap();
-    assert!(
-        arrived >= length - 1,
-        "{arrived} of {length} bytes had come on the other connection"
-    );
+    assert!(arrived >= length - 1, "{arrived} of {length} bytes had come on the other connection");
     assert_eq!(first.1.sent, second.1.sent);
     let mut bodies = [first, second].map(|(reply, _)| reply.unwrap().body.text().into_owned());
     bodies.sort();
@@ -472,10 +367,7 @@ async fn neither_request_of_a_pair_is_whole_before_both_almost_are() {
 async fn a_pair_with_one_request_that_cannot_be_sent_is_not_sent_at_all() {
     let server = serve([answer(200, "")]);
     let good = get(&server.base, "/");
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let bad = get(&format!("http://{nobody}"), "/");
     let [first, second] = patient().send_together([&good, &bad]).await;
     assert_eq!((kind(&first.0), kind(&second.0)), ("unsendable", "connect"));
@@ -487,10 +379,7 @@ async fn a_pair_that_is_not_answered_ends_at_the_deadline() {
     let server = serve([Play::Mute, Play::Last("".into())]);
     let wires = wires(Duration::from_millis(100), TlsRoots::Public);
     let request = get(&server.base, "/");
-    let replies = wires
-        .send_together([&request, &request])
-        .await
-        .map(|(reply, _)| reply);
+    let replies = wires.send_together([&request, &request]).await.map(|(reply, _)| reply);
     let mut kinds = replies.each_ref().map(kind);
     kinds.sort_unstable();
     assert_eq!(kinds, ["closed", "deadline"], "{replies:?}");
@@ -524,9 +413,7 @@ async fn serve_tls() -> String {
             while !request.ends_with(b"\r\n\r\n") {
                 stream.read_buf(&mut request).await.unwrap();
             }
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsafe")
-                .await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsafe").await;
             let _ = stream.shutdown().await;
         }
     });
@@ -551,10 +438,7 @@ async fn a_certificate_is_trusted_only_when_the_settings_say_so() {
                 }
                 Err(error) => {
                     assert!(!trusted, "{roots:?} {wire:?}: {error}");
-                    assert!(
-                        error.to_string().contains("certificate"),
-                        "{wire:?}: {error}"
-                    );
+                    assert!(error.to_string().contains("certificate"), "{wire:?}: {error}");
                     assert!(matches!(error, WireError::Connect(_)), "{wire:?}: {error}");
                 }
             }
@@ -576,10 +460,7 @@ async fn a_server_that_does_not_speak_tls_is_no_connection() {
 #[test]
 fn a_file_without_certificates_is_told_when_the_wires_are_made() {
     for (path, told) in [
-        (
-            certificate().with_file_name("key.pem"),
-            "holds no certificate",
-        ),
+        (certificate().with_file_name("key.pem"), "holds no certificate"),
         (PathBuf::from("no such file"), "cannot be used"),
     ] {
         let settings = WireSettings {

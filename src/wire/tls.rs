@@ -35,9 +35,9 @@ pub(super) fn client_config(roots: &TlsRoots) -> Result<ClientConfig, WireError>
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         }),
         TlsRoots::File(path) => builder.with_root_certificates(roots_in(path)?),
-        TlsRoots::Insecure => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Credulous { provider })),
+        TlsRoots::Insecure => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Credulous { provider }))
+        }
     };
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -56,9 +56,7 @@ fn roots_in(path: &PathBuf) -> Result<RootCertStore, WireError> {
         CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        store
-            .add(certificate)
-            .map_err(|error| unusable(error.to_string()))?;
+        store.add(certificate).map_err(|error| unusable(error.to_string()))?;
     }
     if store.is_empty() {
         return Err(unusable("it holds no certificate in PEM form".to_owned()));
@@ -105,8 +103,6 @@ impl ServerCertVerifier for Credulous {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -100,18 +100,13 @@ impl Device {
         state.queued = u32::from(doubled || app.faults.has(Fault::PressQueued));
         drop(state);
         app.events.push(now, "pressed", press.name());
-        Pressed {
-            at_ms: now,
-            window_ends_at_ms: ends,
-        }
+        Pressed { at_ms: now, window_ends_at_ms: ends }
     }
 
     /// Whether a window is open, without touching it.
     pub(crate) fn is_open(&self, app: &App) -> bool {
         let now = app.clock.now();
-        lock(&self.state)
-            .ends
-            .is_some_and(|ends| within(app, now, ends))
+        lock(&self.state).ends.is_some_and(|ends| within(app, now, ends))
     }
 
     /// Takes the open window, if there is one: of any number of callers, one gets `true`.

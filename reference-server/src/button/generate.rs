@@ -28,18 +28,10 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> A
         if app.faults.has(Fault::BadNameConsumesWindow) {
             app.button.device.take(&app);
         }
-        return if name_first || open {
-            bad_name(&app)
-        } else {
-            window_closed(&app)
-        };
+        return if name_first || open { bad_name(&app) } else { window_closed(&app) };
     };
     if request.method() == Method::HEAD && !app.faults.has(Fault::HeadMints) {
-        return if open {
-            preview(&app, &name)
-        } else {
-            window_closed(&app)
-        };
+        return if open { preview(&app, &name) } else { window_closed(&app) };
     }
     if app.faults.has(Fault::WindowRace) && open {
         // The defect: others may pass the check above before the window is taken below.
@@ -51,8 +43,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> A
         }
         return window_closed(&app);
     }
-    app.events
-        .push(app.clock.now(), "window-closed", "a token was generated");
+    app.events.push(app.clock.now(), "window-closed", "a token was generated");
     issued(&app, &name)
 }
 
@@ -144,12 +135,7 @@ fn name_of(fields: &Form) -> Option<String> {
 fn is_free(app: &App, name: &str) -> bool {
     name == "default"
         || app.variants.is(Variant::DuplicateNames, "allowed")
-        || app
-            .button
-            .tokens
-            .entries()
-            .iter()
-            .all(|token| token.name != name)
+        || app.button.tokens.entries().iter().all(|token| token.name != name)
 }
 
 fn bad_name(app: &App) -> Answer {
@@ -166,11 +152,7 @@ fn window_closed(app: &App) -> Answer {
 fn issued(app: &App, name: &str) -> Answer {
     let (text, token) = app.button.issue(app, name);
     app.counters.count(Flow::GatewayButton, Tally::Issued);
-    app.events.push(
-        app.clock.now(),
-        "issued",
-        format!("{}: {name}", Flow::GatewayButton),
-    );
+    app.events.push(app.clock.now(), "issued", format!("{}: {name}", Flow::GatewayButton));
     creation(app, &token_json(app, &token, 0, Some(&text)))
 }
 
@@ -185,18 +167,11 @@ fn preview(app: &App, name: &str) -> Answer {
         revoked: AtomicBool::new(true),
         shown: None,
     };
-    creation(
-        app,
-        &token_json(app, &token, 0, Some(&"0".repeat(TOKEN_LENGTH))),
-    )
+    creation(app, &token_json(app, &token, 0, Some(&"0".repeat(TOKEN_LENGTH))))
 }
 
 fn creation(app: &App, token: &str) -> Answer {
-    let code = if app.faults.has(Fault::WrongReturnCode) {
-        1
-    } else {
-        2
-    };
+    let code = if app.faults.has(Fault::WrongReturnCode) { 1 } else { 2 };
     let body = format!(r#"{{"status":201,"returnCode":{code},"token":{token}}}"#);
     secret(app, json(StatusCode::CREATED, body))
 }

@@ -66,14 +66,7 @@ struct Order {
 
 impl Order {
     fn new(number: u64, now: u64) -> Self {
-        Self {
-            number,
-            uuid: uuid(),
-            state: "STARTED",
-            created: now,
-            changed: now,
-            paged: false,
-        }
+        Self { number, uuid: uuid(), state: "STARTED", created: now, changed: now, paged: false }
     }
 
     fn json(&self, now: u64) -> Value {
@@ -99,10 +92,7 @@ pub(crate) struct Orders {
 
 impl Orders {
     pub(crate) fn new(now: u64) -> Self {
-        Self {
-            active: Mutex::new(start(now)),
-            news: broadcast::Sender::new(BACKLOG),
-        }
+        Self { active: Mutex::new(start(now)), news: broadcast::Sender::new(BACKLOG) }
     }
 
     /// The `ACTIVE_ORDERS` message, and every change after it: nothing is missed in between.
@@ -171,12 +161,5 @@ fn uuid() -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let text = hex(&bytes);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &text[..8],
-        &text[8..12],
-        &text[12..16],
-        &text[16..20],
-        &text[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }

@@ -28,11 +28,8 @@ use crate::variant::Variant;
 /// A longer message cannot be the documented one; it is read and refused.
 const MAX_MESSAGE: usize = 16 * 1024;
 
-const INVALID_JSON: (u16, i32, &str) = (
-    400,
-    -31,
-    "Invalid JSON payload. Must be {\"accesstoken\": ACCESS_TOKEN}.",
-);
+const INVALID_JSON: (u16, i32, &str) =
+    (400, -31, "Invalid JSON payload. Must be {\"accesstoken\": ACCESS_TOKEN}.");
 const TIMEOUT: (u16, i32, &str) = (408, -32, "Timeout while waiting for access token.");
 
 const GOING_AWAY: u16 = 1001;
@@ -67,19 +64,12 @@ pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Answe
         Err(refusal) => return refusal.answer(&app),
     };
     let limit = app.limits.frame_bytes;
-    upgrade
-        .max_message_size(limit)
-        .max_frame_size(limit)
-        .on_upgrade(move |socket| async move {
-            app.counters.open_sockets.fetch_add(1, Ordering::Relaxed);
-            let mut session = Session {
-                app: &app,
-                peer,
-                socket,
-            };
-            session.run(opening).await;
-            app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
-        })
+    upgrade.max_message_size(limit).max_frame_size(limit).on_upgrade(move |socket| async move {
+        app.counters.open_sockets.fetch_add(1, Ordering::Relaxed);
+        let mut session = Session { app: &app, peer, socket };
+        session.run(opening).await;
+        app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
+    })
 }
 
 /// A token in the query authenticates only by a defect.
@@ -108,11 +98,7 @@ fn no_upgrade(app: &App, headers: &HeaderMap) -> Answer {
     }
     let answer = with(answer, UPGRADE, HeaderValue::from_static("websocket"));
     let answer = with(answer, CONNECTION, HeaderValue::from_static("upgrade"));
-    with(
-        answer,
-        SEC_WEBSOCKET_VERSION,
-        HeaderValue::from_static("13"),
-    )
+    with(answer, SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
 }
 
 /// How a socket ends.
@@ -123,10 +109,7 @@ struct End {
 
 impl End {
     fn refused(error: (u16, i32, &'static str)) -> Self {
-        Self {
-            code: POLICY,
-            error: Some(error),
-        }
+        Self { code: POLICY, error: Some(error) }
     }
 
     fn silent(code: u16) -> Self {
@@ -149,9 +132,7 @@ impl Session<'_> {
         };
         let end = match token {
             Ok(token) => {
-                self.app
-                    .counters
-                    .count(Flow::GatewayButton, Tally::Accepted);
+                self.app.counters.count(Flow::GatewayButton, Tally::Accepted);
                 self.follow(&token).await
             }
             Err(end) => {
@@ -171,8 +152,7 @@ impl Session<'_> {
         let mut ends = app.clock.now() + milliseconds(app.lifetimes.socket);
         let mut news = app.button.orders.listen();
         if app.faults.has(Fault::SocketOrdersBeforeToken) {
-            self.send(app.button.orders.snapshot(app.clock.now()))
-                .await?;
+            self.send(app.button.orders.snapshot(app.clock.now())).await?;
         }
         loop {
             let endless = app.faults.has(Fault::SocketNeverTimesOut);
@@ -286,10 +266,7 @@ impl Session<'_> {
             return;
         }
         let reason = end.error.map_or("", |(_, _, message)| message);
-        let frame = CloseFrame {
-            code: end.code,
-            reason: Utf8Bytes::from_static(reason),
-        };
+        let frame = CloseFrame { code: end.code, reason: Utf8Bytes::from_static(reason) };
         if self.socket.send(Message::Close(Some(frame))).await.is_err() {
             return;
         }
@@ -303,10 +280,7 @@ impl Session<'_> {
 fn broken(error: &axum::Error) -> End {
     let text = error.to_string();
     if text.contains("Space limit exceeded") || text.contains("too long") {
-        End {
-            code: TOO_BIG,
-            error: Some(INVALID_JSON),
-        }
+        End { code: TOO_BIG, error: Some(INVALID_JSON) }
     } else if text.contains("UTF-8") {
         End::silent(NOT_UTF8)
     } else {

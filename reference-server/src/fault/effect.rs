@@ -30,9 +30,7 @@ pub(crate) fn tampered_credentials<'a>(
     {
         presented = parse_credentials(last, scheme, any_case);
     }
-    let text = last
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let text = last.and_then(|value| value.to_str().ok()).unwrap_or_default();
     if let Some(token) = loosely(faults, text, scheme) {
         return Credentials::Token(Cow::Borrowed(token));
     }
@@ -97,11 +95,7 @@ pub(crate) fn from_base64(text: &str) -> Option<String> {
 /// A page in place of the documented error.
 pub(crate) fn html_error(status: StatusCode) -> Answer {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
-    answer(
-        status,
-        html,
-        format!("<html><body><h1>{status}</h1></body></html>"),
-    )
+    answer(status, html, format!("<html><body><h1>{status}</h1></body></html>"))
 }
 
 /// An error that shows the inside of the server.
@@ -160,9 +154,7 @@ pub(crate) fn tamper(faults: &Faults, memory: Memory, answer: &mut Answer) {
         headers.insert(SET_COOKIE, cookie);
     }
     if faults.has(Fault::WrongContentType)
-        && headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|media| media == "application/json")
+        && headers.get(CONTENT_TYPE).is_some_and(|media| media == "application/json")
     {
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         headers.insert(CONTENT_TYPE, html);
@@ -171,10 +163,7 @@ pub(crate) fn tamper(faults: &Faults, memory: Memory, answer: &mut Answer) {
         && faults.has(Fault::CorsReflected)
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        );
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
     if let Some(authorization) = memory.authorization
         && faults.has(Fault::TokenEchoed)

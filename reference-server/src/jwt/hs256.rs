@@ -55,8 +55,7 @@ impl Verifier<Vec<u8>> for Hs256 {
         let mut hmac = self.0.clone();
         hmac.update(message);
         // Compares in constant time, and refuses any other length.
-        hmac.verify_slice(signature)
-            .map_err(|_| signature::Error::new())
+        hmac.verify_slice(signature).map_err(|_| signature::Error::new())
     }
 }
 

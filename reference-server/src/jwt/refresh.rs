@@ -59,9 +59,7 @@ fn token_elsewhere(parts: &Parts, form: &Form) -> Option<String> {
         _ => None,
     });
     let owned = |field: Field<'_>| field.filled().map(str::to_owned);
-    owned(form.field("refresh_token"))
-        .or_else(|| owned(query.field("refresh_token")))
-        .or(bearer)
+    owned(form.field("refresh_token")).or_else(|| owned(query.field("refresh_token"))).or(bearer)
 }
 
 /// `POST /auth/jwt/postman-refresh`: the same by the form of RFC 6749 section 6, or by the header.

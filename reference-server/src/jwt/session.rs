@@ -56,11 +56,7 @@ pub(super) struct Pair {
 
 impl Sessions {
     pub(super) fn new() -> Self {
-        Self {
-            refresh: Store::new(),
-            revoked: Store::new(),
-            any_revoked: AtomicBool::new(false),
-        }
+        Self { refresh: Store::new(), revoked: Store::new(), any_revoked: AtomicBool::new(false) }
     }
 
     pub(super) fn reset(&self) {
@@ -71,10 +67,7 @@ impl Sessions {
 
     /// Starts a family: a login.
     pub(super) fn begin(&self, app: &App, account: &LiveAccount) -> Pair {
-        let family = Family {
-            ended: AtomicBool::new(false),
-            first_expiry: OnceLock::new(),
-        };
+        let family = Family { ended: AtomicBool::new(false), first_expiry: OnceLock::new() };
         self.issue(app, account, &Arc::new(family), None)
     }
 
@@ -105,8 +98,7 @@ impl Sessions {
             used: AtomicU64::new(0),
             access: Digest::of(&access),
         };
-        self.refresh
-            .insert(Digest::of(&refresh), record, |record| record.expires > now);
+        self.refresh.insert(Digest::of(&refresh), record, |record| record.expires > now);
         Pair { access, refresh }
     }
 
@@ -178,8 +170,7 @@ impl Sessions {
     pub(super) fn revoke_access(&self, app: &App, access: Digest) {
         let now = app.clock.now();
         let until = now + milliseconds(app.lifetimes.jwt_access);
-        self.revoked
-            .insert(access, Revoked { until }, |revoked| revoked.until > now);
+        self.revoked.insert(access, Revoked { until }, |revoked| revoked.until > now);
         self.any_revoked.store(true, Ordering::Release);
     }
 
@@ -193,9 +184,7 @@ fn spend(app: &App, record: &Record, now: u64) -> bool {
     if app.faults.has(Fault::RefreshReusable) {
         return true;
     }
-    let spent = record
-        .used
-        .compare_exchange(0, now.max(1), Ordering::AcqRel, Ordering::Acquire);
+    let spent = record.used.compare_exchange(0, now.max(1), Ordering::AcqRel, Ordering::Acquire);
     match spent {
         Ok(_) => true,
         Err(used) => {
@@ -212,18 +201,11 @@ fn spend(app: &App, record: &Record, now: u64) -> bool {
 /// A new access token; it needs no store.
 pub(super) fn access_token(app: &App, account: &LiveAccount) -> String {
     let lifetime = app.lifetimes.jwt_access.as_secs();
-    let lifetime = if app.faults.has(Fault::AccessExpiresEarly) {
-        lifetime / 2
-    } else {
-        lifetime
-    };
+    let lifetime = if app.faults.has(Fault::AccessExpiresEarly) { lifetime / 2 } else { lifetime };
     let expires = app.clock.now() / 1000 + lifetime;
     sign(app, Kind::Access, &subject(account), expires)
 }
 
 fn subject(account: &LiveAccount) -> Subject<'_> {
-    Subject {
-        id: account.id(),
-        email: account.username(),
-    }
+    Subject { id: account.id(), email: account.username() }
 }

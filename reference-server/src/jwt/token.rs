@@ -122,27 +122,16 @@ pub(super) fn sign(app: &App, kind: Kind, subject: &Subject<'_>, expires: u64) -
     let in_array = app.variants.is(Variant::Audience, "array");
     let as_sub = app.variants.is(Variant::Subject, "sub");
     let repeats = app.faults.has(Fault::TokensRepeatWithinSecond);
-    let kind_for_claims = if app.faults.has(Fault::OneKindOfJwt) {
-        Kind::Access
-    } else {
-        kind
-    };
+    let kind_for_claims = if app.faults.has(Fault::OneKindOfJwt) { Kind::Access } else { kind };
     let audience = kind_for_claims.audience().to_owned();
     let claims = Issued {
         sub: as_sub.then_some(subject.id),
         user_id: (!as_sub).then_some(subject.id),
-        aud: if in_array {
-            Audience::Several(vec![audience])
-        } else {
-            Audience::One(audience)
-        },
+        aud: if in_array { Audience::Several(vec![audience]) } else { Audience::One(audience) },
         exp: expires,
         iat: (!repeats).then(|| app.clock.now() / 1000),
         jti: (!repeats).then(|| hex(&random::<16>())),
-        email: app
-            .faults
-            .has(Fault::ClaimsLeakEmail)
-            .then_some(subject.email),
+        email: app.faults.has(Fault::ClaimsLeakEmail).then_some(subject.email),
     };
     let mut header = Header::new(Algorithm::HS256);
     header.typ = Some(kind_for_claims.typ().to_owned());
@@ -189,11 +178,7 @@ pub(super) fn verify(app: &App, kind: Kind, token: &str) -> Option<String> {
     let claims: Presented = serde_json::from_slice(&decode(payload)?).ok()?;
     let now = app.clock.now();
     claims_count(app, kind, &claims, now).then_some(())?;
-    if app.variants.is(Variant::Subject, "sub") {
-        claims.sub
-    } else {
-        claims.user_id
-    }
+    if app.variants.is(Variant::Subject, "sub") { claims.sub } else { claims.user_id }
 }
 
 fn header_counts(app: &App, kind: Kind, header: &PresentedHeader) -> bool {
@@ -237,11 +222,7 @@ fn signature_counts(app: &App, message: &str, signature: &str) -> bool {
 }
 
 fn claims_count(app: &App, kind: Kind, claims: &Presented, now: u64) -> bool {
-    let leeway = if app.faults.has(Fault::GenerousLeeway) {
-        600_000
-    } else {
-        0
-    };
+    let leeway = if app.faults.has(Fault::GenerousLeeway) { 600_000 } else { 0 };
     let until = |seconds: u64| seconds.saturating_mul(1000).saturating_add(leeway);
     let live = match claims.exp {
         Some(exp) => now < until(exp),
@@ -252,10 +233,7 @@ fn claims_count(app: &App, kind: Kind, claims: &Presented, now: u64) -> bool {
         .into_iter()
         .flatten()
         .all(|seconds| seconds.saturating_mul(1000) <= now);
-    let audience = claims
-        .aud
-        .as_ref()
-        .is_some_and(|audience| audience.contains(kind.audience()));
+    let audience = claims.aud.as_ref().is_some_and(|audience| audience.contains(kind.audience()));
     let crossed = app.faults.has(Fault::AudienceIgnored)
         || (kind == Kind::Access && app.faults.has(Fault::RefreshTokenOpens))
         || (kind == Kind::Refresh

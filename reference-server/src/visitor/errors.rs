@@ -42,19 +42,11 @@ const NO_TOKEN: &str =
 impl Error {
     fn row(self) -> (u16, u16, &'static str, &'static str) {
         match self {
-            Self::WrongCredentials => (
-                401,
-                1142,
-                OAUTH,
-                "Wrong username/password. Please try again.",
-            ),
+            Self::WrongCredentials => {
+                (401, 1142, OAUTH, "Wrong username/password. Please try again.")
+            }
             // The documents have no code for it; to a client it is one more refused login.
-            Self::Throttled => (
-                429,
-                1142,
-                OAUTH,
-                "Wrong username/password. Please try again.",
-            ),
+            Self::Throttled => (429, 1142, OAUTH, "Wrong username/password. Please try again."),
             Self::UnknownUser => (401, 1142, OAUTH, "No such user. Please try again."),
             Self::MissingCredentials => (400, 1157, OAUTH, "Username/password not supplied."),
             Self::NoToken | Self::WrongHeader => (401, 1190, OAUTH, NO_TOKEN),
@@ -84,12 +76,9 @@ impl Error {
             ),
             Self::NoSuchVisitor(_) => (404, 3404, METHOD, "Unsupported get request."),
             Self::ImageMissing => (404, 4515, OBJECT, "Image not available."),
-            Self::Server => (
-                503,
-                5501,
-                SERVER,
-                "Server encountered an error. Please try again later",
-            ),
+            Self::Server => {
+                (503, 5501, SERVER, "Server encountered an error. Please try again later")
+            }
         }
     }
 
@@ -146,12 +135,7 @@ pub(crate) fn refuse_with(
 pub(crate) fn unknown_path(app: &App, uri: &Uri) -> Answer {
     let path = uri.path().trim_start_matches("/v1/");
     let shown: String = path.chars().take(200).collect();
-    let body = errors(
-        app,
-        2600,
-        METHOD,
-        &format!("Unknown path components: {shown}"),
-    );
+    let body = errors(app, 2600, METHOD, &format!("Unknown path components: {shown}"));
     // Even the vendor's deployment keeps the 404 here.
     json_value(StatusCode::NOT_FOUND, &body)
 }

@@ -56,10 +56,7 @@ pub(crate) struct Register {
 
 impl Register {
     pub(crate) fn new(now: u64) -> Self {
-        let register = Self {
-            visitors: Mutex::default(),
-            all: RwLock::default(),
-        };
+        let register = Self { visitors: Mutex::default(), all: RwLock::default() };
         register.reset(now);
         register
     }
@@ -82,31 +79,22 @@ impl Register {
     }
 
     pub(crate) fn all(&self) -> Bytes {
-        self.all
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.all.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut VecDeque<Visitor>) -> T) -> T {
         let mut visitors = crate::store::lock(&self.visitors);
         let result = change(&mut visitors);
-        let data: Vec<Value> = visitors
-            .iter()
-            .filter(|visitor| visitor.left.is_none())
-            .map(Visitor::json)
-            .collect();
+        let data: Vec<Value> =
+            visitors.iter().filter(|visitor| visitor.left.is_none()).map(Visitor::json).collect();
         let all = json!({ "success": true, "data": data }).to_string();
         *self.all.write().unwrap_or_else(PoisonError::into_inner) = Bytes::from(all);
         result
     }
 
     fn find(&self, id: &PathId) -> Result<Visitor, Error> {
-        let number = id
-            .as_ref()
-            .ok()
-            .and_then(|Path(id)| id.parse().ok())
-            .ok_or(Error::Unsupported)?;
+        let number =
+            id.as_ref().ok().and_then(|Path(id)| id.parse().ok()).ok_or(Error::Unsupported)?;
         crate::store::lock(&self.visitors)
             .iter()
             .find(|visitor| visitor.id == number)
@@ -175,9 +163,7 @@ pub(crate) async fn photo(State(app): State<Arc<App>>, id: PathId, request: Requ
 
 /// A path that needs an id and has none.
 pub(crate) async fn no_id(State(app): State<Arc<App>>, request: Request) -> Answer {
-    secured(&app, (request.headers(), request.uri()), || {
-        Err(Error::Unsupported)
-    })
+    secured(&app, (request.headers(), request.uri()), || Err(Error::Unsupported))
 }
 
 /// `POST /v1/add/`: a new visitor, as `multipart/form-data` with the token in the field `access_token`.
@@ -204,9 +190,7 @@ pub(crate) async fn add(State(app): State<Arc<App>>, request: Request) -> Answer
 /// The text fields of a multipart body, and the bytes of the file field `photo`.
 async fn read_parts(request: Request) -> Result<(Form, Option<Bytes>), Error> {
     // Another media type has no parts: everything required is missing.
-    let mut parts = Multipart::from_request(request, &())
-        .await
-        .map_err(|_| Error::MissingData)?;
+    let mut parts = Multipart::from_request(request, &()).await.map_err(|_| Error::MissingData)?;
     let mut form = Form::default();
     let mut photo = None;
     for _ in 0..64 {
@@ -238,19 +222,12 @@ fn enter(
         other => Ok(other.filled().unwrap_or_default().to_owned()),
     };
     let outcome = check_add_token(app, parts, &field("access_token")?);
-    let tally = if outcome.is_ok() {
-        Tally::Accepted
-    } else {
-        Tally::Denied
-    };
+    let tally = if outcome.is_ok() { Tally::Accepted } else { Tally::Denied };
     app.counters.count(Flow::VisitorLogin, tally);
     outcome?;
     let (name, cardno) = (field("name")?, field("cardno")?);
     let (mobile, purpose) = (field("mobile")?, field("purpose")?);
-    if [&name, &cardno, &mobile, &purpose]
-        .iter()
-        .any(|value| value.is_empty())
-    {
+    if [&name, &cardno, &mobile, &purpose].iter().any(|value| value.is_empty()) {
         return Err(Error::MissingData);
     }
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

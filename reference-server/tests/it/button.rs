@@ -38,18 +38,12 @@ async fn a_press_opens_a_window_for_exactly_one_token() {
     assert!(body["token"]["last_used"].is_null() && body["token"]["ip_address"].is_null());
     let token = body["token"]["token"].as_str().unwrap();
     assert_eq!(token.len(), 48);
-    assert!(
-        token
-            .bytes()
-            .all(|byte| b"0123456789abcdef".contains(&byte))
-    );
+    assert!(token.bytes().all(|byte| b"0123456789abcdef".contains(&byte)));
     assert_eq!(issued.header("cache-control"), "no-store");
     assert_eq!(issued.header("pragma"), "no-cache");
     assert_eq!(issued.header("date"), "Thu, 01 Jan 2026 00:00:00 GMT");
     site.send("GET", GENERATE).await.is(403, WINDOW);
-    site.authorized("GET", TOKEN, &bearer(token))
-        .await
-        .has_status(200);
+    site.authorized("GET", TOKEN, &bearer(token)).await.has_status(200);
 }
 
 #[tokio::test]
@@ -85,9 +79,7 @@ async fn parallel_generates_share_one_window() {
     let site = Site::start();
     for _ in 0..10 {
         site.server.press(Press::Double);
-        let replies: Vec<_> = (0..8)
-            .map(|_| Reply::of(site.request("GET", GENERATE)))
-            .collect();
+        let replies: Vec<_> = (0..8).map(|_| Reply::of(site.request("GET", GENERATE))).collect();
         let mut issued = 0;
         for reply in futures_util::future::join_all(replies).await {
             issued += usize::from(reply.status == 201);
@@ -117,10 +109,7 @@ async fn names_are_kept_or_refused_by_one_rule() {
         ("?name=POS1", "POS1"),
         ("?name=POS+1&foo=1", "POS 1"),
         ("?name=a-b_c%20d", "a-b_c d"),
-        (
-            "?name=12345678901234567890123456789012",
-            "12345678901234567890123456789012",
-        ),
+        ("?name=12345678901234567890123456789012", "12345678901234567890123456789012"),
     ] {
         site.server.press(Press::Short);
         let reply = site.send("GET", &format!("{GENERATE}{query}")).await;
@@ -145,10 +134,7 @@ async fn names_are_kept_or_refused_by_one_rule() {
         reply.has_status(400);
         assert_eq!(reply.json()["returnCode"], -4);
         let message = reply.json()["message"].as_str().unwrap().to_owned();
-        assert!(
-            message.starts_with("Invalid name for access token. Can onl"),
-            "{message}"
-        );
+        assert!(message.starts_with("Invalid name for access token. Can onl"), "{message}");
     }
     site.send("GET", GENERATE).await.has_status(201);
 }
@@ -157,9 +143,7 @@ async fn names_are_kept_or_refused_by_one_rule() {
 async fn a_bad_name_and_a_closed_window_follow_the_variant() {
     for (variant, expected) in [("name", 400), ("window", 403)] {
         let site = Site::with(&[&format!("gateway-button.name_precedence={variant}")], &[]);
-        site.send("GET", &format!("{GENERATE}?name=%2F"))
-            .await
-            .has_status(expected);
+        site.send("GET", &format!("{GENERATE}?name=%2F")).await.has_status(expected);
     }
 }
 
@@ -169,61 +153,28 @@ async fn authorization_errors_are_the_documented_ones() {
     let token = token(&site).await;
     let unknown = "0".repeat(48);
     let basic = format!("Basic {token}");
-    for (method, path) in [
-        ("GET", TOKEN),
-        ("GET", ALL),
-        ("DELETE", TOKEN),
-        ("POST", GENERATE),
-    ] {
+    for (method, path) in [("GET", TOKEN), ("GET", ALL), ("DELETE", TOKEN), ("POST", GENERATE)] {
         let bare = site.send(method, path).await;
         bare.is(401, DENIED);
         assert_eq!(bare.header("www-authenticate"), r#"Bearer realm="gateway""#);
-        for value in [
-            token.as_str(),
-            "Bearer",
-            "Bearer a b",
-            "Bearer,a",
-            "",
-            "BearerX a",
-            &basic,
-        ] {
-            site.authorized(method, path, value)
-                .await
-                .is(400, MALFORMED);
+        for value in [token.as_str(), "Bearer", "Bearer a b", "Bearer,a", "", "BearerX a", &basic] {
+            site.authorized(method, path, value).await.is(400, MALFORMED);
         }
-        for wrong in [
-            &unknown,
-            &token[..47],
-            &format!("{token}0"),
-            "zz",
-            &token.to_uppercase(),
-        ] {
+        for wrong in [&unknown, &token[..47], &format!("{token}0"), "zz", &token.to_uppercase()] {
             let denied = site.authorized(method, path, &bearer(wrong)).await;
             denied.is(401, DENIED);
-            assert!(
-                denied
-                    .header("www-authenticate")
-                    .contains(r#"error="invalid_token""#)
-            );
+            assert!(denied.header("www-authenticate").contains(r#"error="invalid_token""#));
         }
     }
     for value in [format!("bearer {token}"), format!("BEARER   {token} ")] {
         site.authorized("GET", TOKEN, &value).await.has_status(200);
     }
-    let both = site
-        .request("GET", TOKEN)
-        .header("authorization", bearer(&token));
-    Reply::of(both.header("authorization", bearer(&unknown)))
-        .await
-        .is(400, MALFORMED);
+    let both = site.request("GET", TOKEN).header("authorization", bearer(&token));
+    Reply::of(both.header("authorization", bearer(&unknown))).await.is(400, MALFORMED);
     for query in ["access_token", "accesstoken", "token"] {
-        site.send("GET", &format!("{TOKEN}?{query}={token}"))
-            .await
-            .is(401, DENIED);
+        site.send("GET", &format!("{TOKEN}?{query}={token}")).await.is(401, DENIED);
     }
-    let cookie = site
-        .request("GET", TOKEN)
-        .header("cookie", format!("access_token={token}"));
+    let cookie = site.request("GET", TOKEN).header("cookie", format!("access_token={token}"));
     Reply::of(cookie).await.is(401, DENIED);
 }
 
@@ -235,8 +186,7 @@ async fn a_token_makes_more_tokens_without_the_button_and_leaves_the_window_alon
     let posts = [
         site.request("POST", &format!("{GENERATE}?name=one")),
         site.request("POST", GENERATE).form(&[("name", "two")]),
-        site.request("POST", GENERATE)
-            .json(&json!({ "name": "three" })),
+        site.request("POST", GENERATE).json(&json!({ "name": "three" })),
         site.request("POST", GENERATE).json(&json!({})),
     ];
     for (post, name) in posts.into_iter().zip(["one", "two", "three", "default"]) {
@@ -246,22 +196,10 @@ async fn a_token_makes_more_tokens_without_the_button_and_leaves_the_window_alon
         assert_ne!(reply.json()["token"]["token"], master.as_str());
     }
     let bad = [
-        (
-            site.request("POST", GENERATE).json(&json!({ "name": 5 })),
-            400,
-        ),
+        (site.request("POST", GENERATE).json(&json!({ "name": 5 })), 400),
         (site.request("POST", GENERATE).json(&json!([])), 400),
-        (
-            site.request("POST", &format!("{GENERATE}?name=a"))
-                .form(&[("name", "b")]),
-            400,
-        ),
-        (
-            site.request("POST", GENERATE)
-                .header("content-type", "text/plain")
-                .body("x"),
-            415,
-        ),
+        (site.request("POST", &format!("{GENERATE}?name=a")).form(&[("name", "b")]), 400),
+        (site.request("POST", GENERATE).header("content-type", "text/plain").body("x"), 415),
     ];
     for (post, status) in bad {
         let reply = Reply::of(post.header("authorization", bearer(&master))).await;
@@ -275,26 +213,12 @@ async fn a_token_makes_more_tokens_without_the_button_and_leaves_the_window_alon
 async fn a_token_deletes_itself_and_no_other() {
     let site = Site::start();
     let (first, second) = (token(&site).await, token(&site).await);
-    site.authorized("DELETE", &format!("{TOKEN}/default"), &bearer(&first))
-        .await
-        .has_status(404);
-    let deleted = site
-        .authorized(
-            "DELETE",
-            &format!("{TOKEN}?token={second}"),
-            &bearer(&first),
-        )
-        .await;
-    deleted.is(
-        200,
-        r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#,
-    );
-    site.authorized("DELETE", TOKEN, &bearer(&first))
-        .await
-        .is(401, DENIED);
-    site.authorized("GET", TOKEN, &bearer(&first))
-        .await
-        .is(401, DENIED);
+    site.authorized("DELETE", &format!("{TOKEN}/default"), &bearer(&first)).await.has_status(404);
+    let deleted =
+        site.authorized("DELETE", &format!("{TOKEN}?token={second}"), &bearer(&first)).await;
+    deleted.is(200, r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#);
+    site.authorized("DELETE", TOKEN, &bearer(&first)).await.is(401, DENIED);
+    site.authorized("GET", TOKEN, &bearer(&first)).await.is(401, DENIED);
     let list = site.authorized("GET", ALL, &bearer(&second)).await.json();
     assert_eq!(list["count"], 1);
     assert_eq!(list["returnCode"], 3);
@@ -311,9 +235,7 @@ async fn use_is_noted_with_time_and_address() {
     let items = site.authorized("GET", ALL, &bearer(&reader)).await.json()["items"].clone();
     assert_eq!(items[0]["last_used"], "2026-01-01T00:00:05");
     assert_eq!(items[0]["ip_address"], "127.0.0.1");
-    site.server
-        .set_variant("gateway-button.last_used_of_reader", "before")
-        .unwrap();
+    site.server.set_variant("gateway-button.last_used_of_reader", "before").unwrap();
     let own = site.authorized("GET", TOKEN, &bearer(&used)).await.json();
     assert_eq!(own["token"]["last_used"], "2026-01-01T00:00:05");
 }
@@ -345,21 +267,15 @@ async fn tokens_survive_a_restart_and_the_window_does_so_by_variant() {
     let site = Site::start();
     let kept = token(&site).await;
     for (variant, expected) in [("closed", 403), ("kept", 201)] {
-        site.server
-            .set_variant("gateway-button.restart_window", variant)
-            .unwrap();
+        site.server.set_variant("gateway-button.restart_window", variant).unwrap();
         site.server.press(Press::Short);
         site.server.restart();
         site.send("GET", GENERATE).await.has_status(expected);
     }
-    site.authorized("GET", TOKEN, &bearer(&kept))
-        .await
-        .has_status(200);
+    site.authorized("GET", TOKEN, &bearer(&kept)).await.has_status(200);
     assert!(site.server.revoke(Flow::GatewayButton, &kept));
     assert!(!site.server.revoke(Flow::GatewayButton, &kept));
-    site.authorized("GET", TOKEN, &bearer(&kept))
-        .await
-        .is(401, DENIED);
+    site.authorized("GET", TOKEN, &bearer(&kept)).await.is(401, DENIED);
 }
 
 #[tokio::test]

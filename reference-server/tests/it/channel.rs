@@ -48,21 +48,14 @@ async fn refusals_are_the_documented_literals_and_tell_no_user_apart() {
     unknown.is(401, BAD);
     assert_eq!(wrong.headers, unknown.headers);
     let blocked = "16fd2706-8baf-433b-82eb-8c7fada847da";
-    generate(&site, "blocked_channel", blocked)
-        .await
-        .is(403, STATE);
-    generate(&site, "blocked_channel", "wrong")
-        .await
-        .is(401, BAD);
+    generate(&site, "blocked_channel", blocked).await.is(403, STATE);
+    generate(&site, "blocked_channel", "wrong").await.is(401, BAD);
     let state = AccountState::Active;
     assert_eq!(
-        site.server
-            .set_account_state(Flow::ChannelLogin, "blocked_channel", state),
+        site.server.set_account_state(Flow::ChannelLogin, "blocked_channel", state),
         Some(AccountState::Blocked)
     );
-    generate(&site, "blocked_channel", blocked)
-        .await
-        .has_status(200);
+    generate(&site, "blocked_channel", blocked).await.has_status(200);
 }
 
 #[tokio::test]
@@ -73,23 +66,13 @@ async fn incomplete_requests_are_client_errors() {
         &[("Username", USER)],
         &[("Password", PASSWORD)],
         &[("Username", ""), ("Password", PASSWORD)],
-        &[
-            ("Username", USER),
-            ("Username", USER),
-            ("Password", PASSWORD),
-        ],
-        &[
-            ("Username", USER),
-            ("username", USER),
-            ("Password", PASSWORD),
-        ],
+        &[("Username", USER), ("Username", USER), ("Password", PASSWORD)],
+        &[("Username", USER), ("username", USER), ("Password", PASSWORD)],
     ] {
         site.form("/generateToken", fields).await.is(400, BAD);
     }
     let json = serde_json::json!({ "Username": USER, "Password": PASSWORD });
-    Reply::of(site.request("POST", "/generateToken").json(&json))
-        .await
-        .is(415, BAD);
+    Reply::of(site.request("POST", "/generateToken").json(&json)).await.is(415, BAD);
     let query = format!("/generateToken?username={USER}&password={PASSWORD}");
     site.send("POST", &query).await.is(400, BAD);
     for method in ["GET", "PUT", "DELETE", "HEAD"] {
@@ -97,18 +80,14 @@ async fn incomplete_requests_are_client_errors() {
         reply.has_status(405);
         assert_eq!(reply.header("allow"), "POST");
     }
-    site.server
-        .set_variant("channel-login.query_credentials", "accepted")
-        .unwrap();
+    site.server.set_variant("channel-login.query_credentials", "accepted").unwrap();
     site.send("POST", &query).await.has_status(200);
 }
 
 #[tokio::test]
 async fn form_decoding_is_exact() {
     let site = Site::start();
-    generate(&site, "special_channel", "p+a s&w=ö%2B;\"é")
-        .await
-        .has_status(200);
+    generate(&site, "special_channel", "p+a s&w=ö%2B;\"é").await.has_status(200);
     for wrong in ["p a s&w=ö%2B;\"é", "p+a s&w=ö+;\"é", "p+a+s&w=ö%2B;\"é"] {
         generate(&site, "special_channel", wrong).await.is(401, BAD);
     }
@@ -141,8 +120,7 @@ async fn a_blocked_account_s_token_rests_until_it_is_restored() {
     let site = Site::start();
     let token = format!("Bearer {}", generate(&site, USER, PASSWORD).await.text);
     for (state, expected) in [(AccountState::Blocked, 401), (AccountState::Active, 200)] {
-        site.server
-            .set_account_state(Flow::ChannelLogin, USER, state);
+        site.server.set_account_state(Flow::ChannelLogin, USER, state);
         assert_eq!(update(&site, &token).await, expected);
     }
 }
@@ -150,9 +128,7 @@ async fn a_blocked_account_s_token_rests_until_it_is_restored() {
 #[tokio::test]
 async fn unauthorized_calls_are_challenged() {
     let site = Site::start();
-    let bare = site
-        .send("POST", "/updateCalendarInventory?roomId=12")
-        .await;
+    let bare = site.send("POST", "/updateCalendarInventory?roomId=12").await;
     bare.is(401, "unauthorized");
     assert_eq!(bare.header("www-authenticate"), r#"Bearer realm="channel""#);
     for value in ["Bearer", "Bearer x", "Basic eDp5", "x", "Bearer a b"] {
@@ -180,13 +156,8 @@ async fn variants_change_what_the_document_leaves_open() {
         let site = Site::with(&[&format!("channel-login.{variant}")], &[]);
         site.form("/generateToken", fields).await.has_status(status);
     }
-    let site = Site::with(
-        &[
-            "channel-login.answer_type=json",
-            "channel-login.trailing_newline=yes",
-        ],
-        &[],
-    );
+    let site =
+        Site::with(&["channel-login.answer_type=json", "channel-login.trailing_newline=yes"], &[]);
     let reply = site.form("/generateToken", &wrong).await;
     assert_eq!(reply.header("content-type"), "application/json");
     assert_eq!(reply.text, format!("{BAD}\n"));

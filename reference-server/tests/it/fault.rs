@@ -1,6 +1,6 @@
 //! Faults act where they say, and only when they are installed.
 
-use reference_server::{Config, Fault, Flow};
+use reference_server::{Fault, Flow};
 use serde_json::Value;
 
 use crate::support::{Reply, Site};
@@ -21,20 +21,11 @@ const ALICE: &[(&str, &str)] = &[
     ("username", "alice@example.com"),
     ("password", "alice-password-1"),
 ];
-const RECEPTION: &[(&str, &str)] = &[
-    ("username", "reception"),
-    ("password", "visitor-password-1"),
-];
+const RECEPTION: &[(&str, &str)] = &[("username", "reception"), ("password", "visitor-password-1")];
 const WRONG: &[(&str, &str)] = &[("username", "reception"), ("password", "x")];
 
 const fn get(fault: Fault, path: &'static str) -> Probe {
-    Probe {
-        fault,
-        method: "GET",
-        path,
-        headers: &[],
-        form: &[],
-    }
+    Probe { fault, method: "GET", path, headers: &[], form: &[] }
 }
 
 const fn post(
@@ -42,13 +33,7 @@ const fn post(
     path: &'static str,
     form: &'static [(&'static str, &'static str)],
 ) -> Probe {
-    Probe {
-        fault,
-        method: "POST",
-        path,
-        headers: &[],
-        form,
-    }
+    Probe { fault, method: "POST", path, headers: &[], form }
 }
 
 const PROBES: &[Probe] = &[
@@ -63,10 +48,7 @@ const PROBES: &[Probe] = &[
     get(Fault::StatusMemberDiffers, "/api/v2/accesstoken"),
     get(Fault::ReturnCodeAsText, "/api/v2/accesstoken"),
     get(Fault::WrongMessage, "/api/v2/accesstoken"),
-    get(
-        Fault::SuccessOnFailure,
-        "/sandbox/SUAPI/jservice/auth/validate-access-token",
-    ),
+    get(Fault::SuccessOnFailure, "/sandbox/SUAPI/jservice/auth/validate-access-token"),
     get(Fault::ErrorsArray, "/v1/get/"),
     get(Fault::ErrorCodeNumber, "/v1/get/"),
     get(
@@ -81,49 +63,25 @@ const PROBES: &[Probe] = &[
         headers: &[("origin", "http://evil.example")],
         ..get(Fault::CorsReflected, "/users/me")
     },
+    Probe { headers: &[("authorization", "Bearer x")], ..get(Fault::TokenEchoed, "/users/me") },
     Probe {
-        headers: &[("authorization", "Bearer x")],
-        ..get(Fault::TokenEchoed, "/users/me")
+        headers: &[("client-id", "aG90ZWwuZXhhbXBsZQ=="), ("client-secret", "x")],
+        ..get(Fault::SecretNotChecked, "/sandbox/SUAPI/jservice/auth/generate-access-token")
     },
     Probe {
-        headers: &[
-            ("client-id", "aG90ZWwuZXhhbXBsZQ=="),
-            ("client-secret", "x"),
-        ],
-        ..get(
-            Fault::SecretNotChecked,
-            "/sandbox/SUAPI/jservice/auth/generate-access-token",
-        )
+        headers: &[("client-id", "aG90ZWwuZXhhbXBsZQ=="), ("client-secret", "x")],
+        ..get(Fault::SecretEchoed, "/sandbox/SUAPI/jservice/auth/generate-access-token")
     },
     Probe {
-        headers: &[
-            ("client-id", "aG90ZWwuZXhhbXBsZQ=="),
-            ("client-secret", "x"),
-        ],
-        ..get(
-            Fault::SecretEchoed,
-            "/sandbox/SUAPI/jservice/auth/generate-access-token",
-        )
-    },
-    Probe {
-        headers: &[
-            ("client-id", "hotel.example"),
-            ("client-secret", "sandbox-secret-hotel-1"),
-        ],
-        ..get(
-            Fault::PlainDomainAccepted,
-            "/sandbox/SUAPI/jservice/auth/generate-access-token",
-        )
+        headers: &[("client-id", "hotel.example"), ("client-secret", "sandbox-secret-hotel-1")],
+        ..get(Fault::PlainDomainAccepted, "/sandbox/SUAPI/jservice/auth/generate-access-token")
     },
     Probe {
         headers: &[
             ("client-id", "aG90ZWwuZXhhbXBsZQ=="),
             ("client-secret", "production-secret-hotel-2"),
         ],
-        ..get(
-            Fault::EitherSecretAccepted,
-            "/sandbox/SUAPI/jservice/auth/generate-access-token",
-        )
+        ..get(Fault::EitherSecretAccepted, "/sandbox/SUAPI/jservice/auth/generate-access-token")
     },
     post(Fault::CacheableToken, LOGIN_JWT, ALICE),
     post(Fault::NoPragma, LOGIN_JWT, ALICE),
@@ -132,11 +90,7 @@ const PROBES: &[Probe] = &[
     post(Fault::ExpiresInWrong, LOGIN_JWT, ALICE),
     post(Fault::TokenTypeWrong, LOGIN_JWT, ALICE),
     post(Fault::GrantTypeIgnored, LOGIN_JWT, RECEPTION),
-    post(
-        Fault::UnknownUserTold,
-        LOGIN_VISITOR,
-        &[("username", "nobody"), ("password", "x")],
-    ),
+    post(Fault::UnknownUserTold, LOGIN_VISITOR, &[("username", "nobody"), ("password", "x")]),
     post(Fault::DebugAlways, LOGIN_VISITOR, WRONG),
     post(Fault::SuccessText, LOGIN_VISITOR, RECEPTION),
     post(Fault::ErrorsBesideData, LOGIN_VISITOR, RECEPTION),
@@ -152,11 +106,7 @@ const PROBES: &[Probe] = &[
     post(
         Fault::RepeatedFieldAccepted,
         LOGIN_VISITOR,
-        &[
-            ("username", "x"),
-            ("username", "reception"),
-            ("password", "visitor-password-1"),
-        ],
+        &[("username", "x"), ("username", "reception"), ("password", "visitor-password-1")],
     ),
     post(
         Fault::DebugInProduction,
@@ -189,10 +139,7 @@ const PROBES: &[Probe] = &[
     post(
         Fault::UsernameFolded,
         "/generateToken",
-        &[
-            ("Username", "CHANNEL_USER"),
-            ("Password", "550e8400-e29b-41d4-a716-446655440000"),
-        ],
+        &[("Username", "CHANNEL_USER"), ("Password", "550e8400-e29b-41d4-a716-446655440000")],
     ),
     post(
         Fault::StateBeforePassword,
@@ -202,10 +149,7 @@ const PROBES: &[Probe] = &[
     post(
         Fault::BlockedAccountGetsToken,
         "/generateToken",
-        &[
-            ("Username", "blocked_channel"),
-            ("Password", "16fd2706-8baf-433b-82eb-8c7fada847da"),
-        ],
+        &[("Username", "blocked_channel"), ("Password", "16fd2706-8baf-433b-82eb-8c7fada847da")],
     ),
 ];
 
@@ -264,27 +208,9 @@ async fn faults_of_authorization_let_a_token_in_by_the_back_door() {
     let site = Site::start();
     let token = site.server.seed_tokens(Flow::GatewayButton, 1).remove(0);
     for (fault, name, value, query, wrong) in [
-        (
-            Fault::AnySchemeAccepted,
-            "authorization",
-            format!("Basic {token}"),
-            "",
-            200,
-        ),
-        (
-            Fault::CookieTokenAccepted,
-            "cookie",
-            format!("x={token}"),
-            "",
-            200,
-        ),
-        (
-            Fault::QueryTokenAccepted,
-            "x",
-            String::new(),
-            "?access_token=",
-            200,
-        ),
+        (Fault::AnySchemeAccepted, "authorization", format!("Basic {token}"), "", 200),
+        (Fault::CookieTokenAccepted, "cookie", format!("x={token}"), "", 200),
+        (Fault::QueryTokenAccepted, "x", String::new(), "?access_token=", 200),
         (
             Fault::QueryTokenOverridesHeader,
             "authorization",
@@ -292,27 +218,9 @@ async fn faults_of_authorization_let_a_token_in_by_the_back_door() {
             "?access_token=",
             200,
         ),
-        (
-            Fault::SchemeGlued,
-            "authorization",
-            format!("Bearer{token}"),
-            "",
-            200,
-        ),
-        (
-            Fault::TabAccepted,
-            "authorization",
-            format!("Bearer\t{token}"),
-            "",
-            200,
-        ),
-        (
-            Fault::TokenSuffixIgnored,
-            "authorization",
-            format!("Bearer {token}0"),
-            "",
-            200,
-        ),
+        (Fault::SchemeGlued, "authorization", format!("Bearer{token}"), "", 200),
+        (Fault::TabAccepted, "authorization", format!("Bearer\t{token}"), "", 200),
+        (Fault::TokenSuffixIgnored, "authorization", format!("Bearer {token}0"), "", 200),
         (
             Fault::ServerErrorOnLongToken,
             "authorization",
@@ -321,11 +229,7 @@ async fn faults_of_authorization_let_a_token_in_by_the_back_door() {
             500,
         ),
     ] {
-        let query = if query.is_empty() {
-            String::new()
-        } else {
-            format!("{query}{token}")
-        };
+        let query = if query.is_empty() { String::new() } else { format!("{query}{token}") };
         let ask = || {
             let request = site.request("GET", &format!("/api/v2/accesstoken{query}"));
             Reply::of(request.header(name, value.clone()))
@@ -340,22 +244,16 @@ async fn faults_of_authorization_let_a_token_in_by_the_back_door() {
         (Fault::SpacesRefused, format!("Bearer  {token}")),
     ] {
         site.server.install(fault);
-        site.authorized("GET", "/api/v2/accesstoken", &value)
-            .await
-            .has_status(400);
+        site.authorized("GET", "/api/v2/accesstoken", &value).await.has_status(400);
         site.server.clear_faults();
-        site.authorized("GET", "/api/v2/accesstoken", &value)
-            .await
-            .has_status(200);
+        site.authorized("GET", "/api/v2/accesstoken", &value).await.has_status(200);
     }
 }
 
 #[tokio::test]
 async fn every_fault_leaves_a_server_that_answers() {
     for fault in Fault::all() {
-        let mut config = Config::default();
-        config.faults = vec![fault];
-        let site = Site::configured(config);
+        let site = Site::with(&[], &[fault]);
         site.form(LOGIN_JWT, ALICE).await.has_status(200);
         site.form(LOGIN_VISITOR, RECEPTION).await.has_status(200);
     }

@@ -17,11 +17,7 @@ const UNAUTHORIZED: &str = r#"{"detail":"Unauthorized"}"#;
 const BAD: &str = r#"{"detail":"LOGIN_BAD_CREDENTIALS"}"#;
 
 fn fields<'a>(username: &'a str, password: &'a str) -> [(&'a str, &'a str); 3] {
-    [
-        ("grant_type", "password"),
-        ("username", username),
-        ("password", password),
-    ]
+    [("grant_type", "password"), ("username", username), ("password", password)]
 }
 
 struct Pair {
@@ -34,25 +30,18 @@ impl Pair {
         reply.has_status(200);
         let body = reply.json();
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
-        Self {
-            access: text("access_token"),
-            refresh: text("refresh_token"),
-        }
+        Self { access: text("access_token"), refresh: text("refresh_token") }
     }
 }
 
 async fn login(site: &Site, name: &str) -> Pair {
     let number = if name == "alice" { 1 } else { 2 };
-    let (username, password) = (
-        format!("{name}@example.com"),
-        format!("{name}-password-{number}"),
-    );
+    let (username, password) = (format!("{name}@example.com"), format!("{name}-password-{number}"));
     Pair::of(&site.form(LOGIN, &fields(&username, &password)).await)
 }
 
 async fn me(site: &Site, token: &str) -> Reply {
-    site.authorized("GET", "/users/me", &format!("Bearer {token}"))
-        .await
+    site.authorized("GET", "/users/me", &format!("Bearer {token}")).await
 }
 
 async fn refresh(site: &Site, path: &str, token: &str) -> Reply {
@@ -67,9 +56,7 @@ fn claims(token: &str) -> Value {
 #[tokio::test]
 async fn a_login_gives_two_distinct_tokens_and_the_access_token_opens() {
     let site = Site::start();
-    let reply = site
-        .form(LOGIN, &fields("Alice@Example.com", "alice-password-1"))
-        .await;
+    let reply = site.form(LOGIN, &fields("Alice@Example.com", "alice-password-1")).await;
     let pair = Pair::of(&reply);
     assert_eq!(reply.json()["token_type"], "bearer");
     assert_eq!(reply.json()["expires_in"], 3600);
@@ -100,18 +87,12 @@ async fn bad_credentials_look_alike() {
         assert_eq!(reply.headers, wrong.headers);
     }
     for password in ["alice-password-1 ", " alice-password-1", "Alice-password-1"] {
-        site.form(LOGIN, &fields("alice@example.com", password))
-            .await
-            .is(400, BAD);
+        site.form(LOGIN, &fields("alice@example.com", password)).await.is(400, BAD);
     }
     let unverified = fields("unverified@example.com", "unverified-password-4");
     site.form(LOGIN, &unverified).await.has_status(200);
-    site.server
-        .set_variant("jwt-login.unverified_login", "refused")
-        .unwrap();
-    site.form(LOGIN, &unverified)
-        .await
-        .is(400, r#"{"detail":"LOGIN_USER_NOT_VERIFIED"}"#);
+    site.server.set_variant("jwt-login.unverified_login", "refused").unwrap();
+    site.form(LOGIN, &unverified).await.is(400, r#"{"detail":"LOGIN_USER_NOT_VERIFIED"}"#);
 }
 
 #[tokio::test]
@@ -121,11 +102,7 @@ async fn requests_of_the_wrong_shape_name_the_field() {
     let good = fields("alice@example.com", "alice-password-1");
     for (form, kind, place) in [
         (vec![good[1], good[2]], "missing", "grant_type"),
-        (
-            vec![("grant_type", ""), good[1], good[2]],
-            "missing",
-            "grant_type",
-        ),
+        (vec![("grant_type", ""), good[1], good[2]], "missing", "grant_type"),
         (
             vec![("grant_type", "refresh_token"), good[1], good[2]],
             "string_pattern_mismatch",
@@ -138,16 +115,8 @@ async fn requests_of_the_wrong_shape_name_the_field() {
         ),
         (vec![good[0], good[2]], "missing", "username"),
         (vec![good[0], good[1]], "missing", "password"),
-        (
-            vec![good[0], good[1], ("password", "")],
-            "missing",
-            "password",
-        ),
-        (
-            vec![good[0], good[1], good[1], good[2]],
-            "repeated",
-            "username",
-        ),
+        (vec![good[0], good[1], ("password", "")], "missing", "password"),
+        (vec![good[0], good[1], good[1], good[2]], "repeated", "username"),
     ] {
         let reply = site.form(LOGIN, &form).await;
         reply.has_status(422);
@@ -155,9 +124,7 @@ async fn requests_of_the_wrong_shape_name_the_field() {
         assert_eq!(reply.json()["detail"][0]["loc"], json!(["body", place]));
     }
     let json_body = json!({ "grant_type": "password", "username": "alice@example.com", "password": "alice-password-1" });
-    Reply::of(site.request("POST", LOGIN).json(&json_body))
-        .await
-        .has_status(422);
+    Reply::of(site.request("POST", LOGIN).json(&json_body)).await.has_status(422);
     let query =
         format!("{LOGIN}?grant_type=password&username=alice@example.com&password=alice-password-1");
     site.send("POST", &query).await.has_status(422);
@@ -175,17 +142,13 @@ async fn requests_of_the_wrong_shape_name_the_field() {
         .text("grant_type", "password")
         .text("username", "alice@example.com")
         .text("password", "alice-password-1");
-    Reply::of(site.request("POST", LOGIN).multipart(multipart))
-        .await
-        .has_status(200);
+    Reply::of(site.request("POST", LOGIN).multipart(multipart)).await.has_status(200);
     for path in [LOGIN, REFRESH, POSTMAN, "/auth/jwt/logout"] {
         let reply = site.send("GET", path).await;
         reply.is(405, r#"{"detail":"Method Not Allowed"}"#);
         assert_eq!(reply.header("allow"), "POST");
     }
-    site.send("POST", "/auth/cookie/login")
-        .await
-        .is(404, r#"{"detail":"Not Found"}"#);
+    site.send("POST", "/auth/cookie/login").await.is(404, r#"{"detail":"Not Found"}"#);
 }
 
 #[tokio::test]
@@ -204,17 +167,11 @@ async fn authorization_values_that_do_not_count_are_unauthorized() {
         &token,
         &format!("Token {token}"),
     ] {
-        site.authorized("GET", "/users/me", value)
-            .await
-            .is(401, UNAUTHORIZED);
+        site.authorized("GET", "/users/me", value).await.is(401, UNAUTHORIZED);
     }
-    site.send("GET", &format!("/users/me?access_token={token}"))
-        .await
-        .is(401, UNAUTHORIZED);
+    site.send("GET", &format!("/users/me?access_token={token}")).await.is(401, UNAUTHORIZED);
     for value in [format!("bearer {token}"), format!("BEARER  {token}")] {
-        site.authorized("GET", "/users/me", &value)
-            .await
-            .has_status(200);
+        site.authorized("GET", "/users/me", &value).await.has_status(200);
     }
     for (good_first, variant, status) in [
         (true, "refused", 401),
@@ -222,17 +179,14 @@ async fn authorization_values_that_do_not_count_are_unauthorized() {
         (true, "first", 200),
         (false, "first", 401),
     ] {
-        site.server
-            .set_variant("jwt-login.two_authorization_headers", variant)
-            .unwrap();
+        site.server.set_variant("jwt-login.two_authorization_headers", variant).unwrap();
         let mut values = ["Bearer x".to_owned(), format!("Bearer {token}")];
         if good_first {
             values.reverse();
         }
         let request = site.request("GET", "/users/me");
-        let request = values.iter().fold(request, |request, value| {
-            request.header("authorization", value)
-        });
+        let request =
+            values.iter().fold(request, |request, value| request.header("authorization", value));
         Reply::of(request).await.has_status(status);
     }
 }
@@ -272,9 +226,7 @@ async fn tampered_and_forged_tokens_are_unauthorized() {
 
 #[tokio::test]
 async fn claims_are_checked_even_when_the_signature_is_right() {
-    let mut config = Config::default();
-    config.jwt_key = Some(KEY);
-    let site = Site::configured(config);
+    let site = Site::configured(Config { jwt_key: Some(KEY), ..Config::default() });
     let now = 1_767_225_600;
     let good = json!({ "sub": ALICE, "aud": ["fastapi-users:auth"], "exp": now + 60 });
     let with = |name: &str, value: Value| {
@@ -303,10 +255,7 @@ async fn claims_are_checked_even_when_the_signature_is_right() {
         (with("iat", json!(now + 1)), 401),
         (without("sub"), 401),
         (with("sub", json!("not-a-uuid")), 401),
-        (
-            with("sub", json!("00000000-0000-0000-0000-000000000000")),
-            401,
-        ),
+        (with("sub", json!("00000000-0000-0000-0000-000000000000")), 401),
         (with("sub", json!(5)), 401),
     ];
     let key = EncodingKey::from_secret(&KEY);
@@ -316,10 +265,7 @@ async fn claims_are_checked_even_when_the_signature_is_right() {
         let token = sign(&Header::default(), &claims);
         assert_eq!(me(&site, &token).await.status.as_u16(), status, "{claims}");
     }
-    let mut header = Header {
-        kid: Some("../../dev/null".to_owned()),
-        ..Header::default()
-    };
+    let mut header = Header { kid: Some("../../dev/null".to_owned()), ..Header::default() };
     me(&site, &sign(&header, &good)).await.has_status(200);
     header.crit = Some(vec!["x".to_owned()]);
     me(&site, &sign(&header, &good)).await.has_status(401);
@@ -336,9 +282,7 @@ async fn an_access_token_ends_at_its_expiry() {
     let renewed = Pair::of(&refresh(&site, REFRESH, &pair.refresh).await);
     me(&site, &renewed.access).await.has_status(200);
     site.advance(24 * HOUR);
-    refresh(&site, REFRESH, &renewed.refresh)
-        .await
-        .is(401, UNAUTHORIZED);
+    refresh(&site, REFRESH, &renewed.refresh).await.is(401, UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -349,12 +293,8 @@ async fn a_refresh_token_works_once_at_either_endpoint_and_its_replay_ends_the_f
         let pair = login(&site, "alice").await;
         let next = Pair::of(&refresh(&site, first, &pair.refresh).await);
         assert_eq!(claims(&next.access)["sub"], ALICE);
-        refresh(&site, second, &pair.refresh)
-            .await
-            .is(401, UNAUTHORIZED);
-        refresh(&site, first, &next.refresh)
-            .await
-            .is(401, UNAUTHORIZED);
+        refresh(&site, second, &pair.refresh).await.is(401, UNAUTHORIZED);
+        refresh(&site, first, &next.refresh).await.is(401, UNAUTHORIZED);
         refresh(&site, first, &other.refresh).await.has_status(200);
     }
 }
@@ -392,10 +332,9 @@ async fn what_is_no_refresh_token_is_refused_without_harm() {
         site.form(POSTMAN, &form).await.has_status(status);
     }
     let pair = login(&site, "alice").await;
-    for fields in [
-        &[("refresh_token", pair.refresh.as_str())][..],
-        &[("grant_type", "refresh_token")],
-    ] {
+    for fields in
+        [&[("refresh_token", pair.refresh.as_str())][..], &[("grant_type", "refresh_token")]]
+    {
         site.form(POSTMAN, fields).await.has_status(422);
     }
     site.server.set_variant("jwt-login.postman", "off").unwrap();
@@ -404,22 +343,13 @@ async fn what_is_no_refresh_token_is_refused_without_harm() {
 
 #[tokio::test]
 async fn a_deactivated_user_has_no_valid_token_of_any_kind() {
-    for state in [
-        AccountState::Inactive,
-        AccountState::Deleted,
-        AccountState::Blocked,
-    ] {
+    for state in [AccountState::Inactive, AccountState::Deleted, AccountState::Blocked] {
         let site = Site::start();
         let pair = login(&site, "alice").await;
-        site.server
-            .set_account_state(Flow::JwtLogin, "alice@example.com", state);
+        site.server.set_account_state(Flow::JwtLogin, "alice@example.com", state);
         me(&site, &pair.access).await.is(401, UNAUTHORIZED);
-        refresh(&site, REFRESH, &pair.refresh)
-            .await
-            .is(401, UNAUTHORIZED);
-        site.form(LOGIN, &fields("alice@example.com", "alice-password-1"))
-            .await
-            .is(400, BAD);
+        refresh(&site, REFRESH, &pair.refresh).await.is(401, UNAUTHORIZED);
+        site.form(LOGIN, &fields("alice@example.com", "alice-password-1")).await.is(400, BAD);
     }
 }
 
@@ -428,21 +358,12 @@ async fn logout_and_rotation_leave_the_access_token_alone_unless_a_variant_says_
     for (variant, status) in [("stateless", 200), ("revoking", 401)] {
         let site = Site::with(&[&format!("jwt-login.logout={variant}")], &[]);
         let value = format!("Bearer {}", login(&site, "alice").await.access);
-        site.authorized("POST", "/auth/jwt/logout", &value)
-            .await
-            .is(204, "");
-        site.authorized("GET", "/users/me", &value)
-            .await
-            .has_status(status);
-        site.send("POST", "/auth/jwt/logout")
-            .await
-            .is(401, UNAUTHORIZED);
+        site.authorized("POST", "/auth/jwt/logout", &value).await.is(204, "");
+        site.authorized("GET", "/users/me", &value).await.has_status(status);
+        site.send("POST", "/auth/jwt/logout").await.is(401, UNAUTHORIZED);
     }
     for (variant, status) in [("valid", 200), ("revoked", 401)] {
-        let site = Site::with(
-            &[&format!("jwt-login.previous_access_token={variant}")],
-            &[],
-        );
+        let site = Site::with(&[&format!("jwt-login.previous_access_token={variant}")], &[]);
         let pair = login(&site, "alice").await;
         refresh(&site, REFRESH, &pair.refresh).await.has_status(200);
         me(&site, &pair.access).await.has_status(status);
@@ -464,15 +385,11 @@ async fn rotation_variants_hold() {
         site.advance(23 * HOUR);
         let pair = Pair::of(&refresh(&site, REFRESH, &pair.refresh).await);
         site.advance(2 * HOUR);
-        refresh(&site, REFRESH, &pair.refresh)
-            .await
-            .has_status(status);
+        refresh(&site, REFRESH, &pair.refresh).await.has_status(status);
     }
     let site = Site::with(&["jwt-login.refresh_place=anywhere"], &[]);
     let pair = login(&site, "alice").await;
-    site.send("POST", &format!("{REFRESH}?refresh_token={}", pair.refresh))
-        .await
-        .has_status(200);
+    site.send("POST", &format!("{REFRESH}?refresh_token={}", pair.refresh)).await.has_status(200);
 }
 
 #[tokio::test]
@@ -492,19 +409,11 @@ async fn the_remaining_variants_hold() {
     let reply = site.form("/auth/jwt/login/", &good).await;
     reply.has_status(307);
     assert_eq!(reply.header("location"), LOGIN);
-    let site = Site::with(
-        &["jwt-login.audience=string", "jwt-login.subject=user_id"],
-        &[],
-    );
+    let site = Site::with(&["jwt-login.audience=string", "jwt-login.subject=user_id"], &[]);
     let pair = login(&site, "alice").await;
     assert_eq!(claims(&pair.access)["aud"], "fastapi-users:auth");
     assert_eq!(claims(&pair.access)["user_id"], ALICE);
     me(&site, &pair.access).await.has_status(200);
     let site = Site::with(&["jwt-login.challenge=absent"], &[]);
-    assert_eq!(
-        site.send("GET", "/users/me")
-            .await
-            .header("www-authenticate"),
-        ""
-    );
+    assert_eq!(site.send("GET", "/users/me").await.header("www-authenticate"), "");
 }

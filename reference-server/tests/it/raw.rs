@@ -24,10 +24,7 @@ fn request(line: &str, headers: &str) -> Vec<u8> {
 }
 
 fn status(answer: &str) -> u16 {
-    answer
-        .get(9..12)
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(0)
+    answer.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -57,40 +54,18 @@ async fn malformed_requests_get_a_client_error() {
         ("GET /users/me/", "", 404),
         ("GET /users/me%2f", "", 404),
         ("GET /USERS/me", "", 404),
-        (
-            "POST /generateToken",
-            "Content-Length: 99999999999999999999999\r\n",
-            400,
-        ),
+        ("POST /generateToken", "Content-Length: 99999999999999999999999\r\n", 400),
         ("POST /generateToken", "Content-Length: -1\r\n", 400),
-        (
-            "POST /generateToken",
-            "Transfer-Encoding: xchunked\r\n",
-            400,
-        ),
+        ("POST /generateToken", "Transfer-Encoding: xchunked\r\n", 400),
         ("POST /generateToken", "Content-Length: 5000000\r\n", 413),
     ] {
         let answer = exchange(&site, &request(line, headers)).await;
-        assert_eq!(
-            status(&answer),
-            expected,
-            "{line} {}",
-            &headers[..headers.len().min(60)]
-        );
+        assert_eq!(status(&answer), expected, "{line} {}", &headers[..headers.len().min(60)]);
         assert!(!answer.contains("secret"));
     }
-    assert_eq!(
-        status(&exchange(&site, b"\x16\x03\x01garbage\r\n\r\n").await),
-        400
-    );
-    assert_eq!(
-        status(&exchange(&site, b"GET /users/me HTTP/1.1\r\n\r\n").await),
-        400
-    );
-    assert_eq!(
-        status(&exchange(&site, b"GET /users/me HTTP/1.0\r\n\r\n").await),
-        401
-    );
+    assert_eq!(status(&exchange(&site, b"\x16\x03\x01garbage\r\n\r\n").await), 400);
+    assert_eq!(status(&exchange(&site, b"GET /users/me HTTP/1.1\r\n\r\n").await), 400);
+    assert_eq!(status(&exchange(&site, b"GET /users/me HTTP/1.0\r\n\r\n").await), 401);
     assert_eq!(site.server.counters()["answers.5xx"], 0);
 }
 
@@ -101,10 +76,7 @@ async fn a_request_with_two_lengths_is_refused_and_what_follows_is_not_read() {
     let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let length = format!("Content-Length: {}\r\n", chunked.len());
     let encoding = "Transfer-Encoding: chunked\r\n";
-    for headers in [
-        format!("{FORM}{length}{encoding}"),
-        format!("{FORM}{encoding}{length}"),
-    ] {
+    for headers in [format!("{FORM}{length}{encoding}"), format!("{FORM}{encoding}{length}")] {
         let mut bytes = request("POST /generateToken", &headers);
         bytes.extend(chunked.as_bytes());
         bytes.extend(request("GET /users/me", ""));
@@ -120,14 +92,8 @@ async fn a_request_with_two_lengths_is_refused_and_what_follows_is_not_read() {
 #[tokio::test]
 async fn authentication_does_not_stick_to_a_connection() {
     let site = Site::start();
-    let token = site
-        .server
-        .seed_tokens(reference_server::Flow::JwtLogin, 1)
-        .remove(0);
-    let mut bytes = request(
-        "GET /users/me",
-        &format!("Authorization: Bearer {token}\r\n"),
-    );
+    let token = site.server.seed_tokens(reference_server::Flow::JwtLogin, 1).remove(0);
+    let mut bytes = request("GET /users/me", &format!("Authorization: Bearer {token}\r\n"));
     bytes.extend(request("GET /users/me", ""));
     let answer = exchange(&site, &bytes).await;
     assert_eq!(answer.matches("HTTP/1.1 200").count(), 1);
@@ -137,12 +103,7 @@ async fn authentication_does_not_stick_to_a_connection() {
 #[tokio::test]
 async fn head_has_the_headers_of_get_and_no_body() {
     let site = Site::start();
-    for path in [
-        "/users/me",
-        "/api/v2/accesstoken",
-        "/v1/get/",
-        "/api/v2/nothing",
-    ] {
+    for path in ["/users/me", "/api/v2/accesstoken", "/v1/get/", "/api/v2/nothing"] {
         let get = exchange(&site, &request(&format!("GET {path}"), "")).await;
         let head = exchange(&site, &request(&format!("HEAD {path}"), "")).await;
         let sorted = |answer: &str| {
@@ -184,11 +145,12 @@ async fn unmasked_and_reserved_frames_are_protocol_errors() {
 
 #[tokio::test]
 async fn slow_clients_are_let_go() {
-    let mut config = Config::default();
-    let mut limits = Limits::default();
-    limits.slow_header = Duration::from_millis(30);
-    limits.slow_body = Duration::from_millis(30);
-    config.limits = limits;
+    let limits = Limits {
+        slow_header: Duration::from_millis(30),
+        slow_body: Duration::from_millis(30),
+        ..Limits::default()
+    };
+    let config = Config { limits, ..Config::default() };
     let site = Site::configured(config);
     let mut stream = TcpStream::connect(site.server.address()).await.unwrap();
     stream.write_all(b"GET /users/me HT").await.unwrap();
@@ -196,10 +158,7 @@ async fn slow_clients_are_let_go() {
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || status(&String::from_utf8_lossy(&answer)) == 408);
     let mut stream = TcpStream::connect(site.server.address()).await.unwrap();
-    let slow = request(
-        "POST /generateToken",
-        &format!("{FORM}Content-Length: 10\r\n"),
-    );
+    let slow = request("POST /generateToken", &format!("{FORM}Content-Length: 10\r\n"));
     stream.write_all(&slow).await.unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();

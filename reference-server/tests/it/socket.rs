@@ -74,16 +74,10 @@ fn is_orders(message: &Value, count: usize) {
 async fn header_and_first_message_both_authenticate() {
     let site = Site::start();
     let token = token(&site).await;
-    let mut by_header = connect(&site, "", Some(&format!("Bearer {token}")))
-        .await
-        .unwrap();
+    let mut by_header = connect(&site, "", Some(&format!("Bearer {token}"))).await.unwrap();
     is_orders(&hear(&mut by_header).await, 2);
     let mut by_message = open(&site).await;
-    say(
-        &mut by_message,
-        &json!({ "accesstoken": token }).to_string(),
-    )
-    .await;
+    say(&mut by_message, &json!({ "accesstoken": token }).to_string()).await;
     is_orders(&hear(&mut by_message).await, 2);
     say(&mut by_message, r#"{"accesstoken":"bad"}"#).await;
     for (change, kind, orders) in [
@@ -132,9 +126,7 @@ async fn a_silent_socket_ends_after_twenty_seconds_and_pings_do_not_help() {
     for _ in 0..50 {
         sockets.push(open(&site).await);
     }
-    let mut live = connect(&site, "", Some(&format!("Bearer {token}")))
-        .await
-        .unwrap();
+    let mut live = connect(&site, "", Some(&format!("Bearer {token}"))).await.unwrap();
     is_orders(&hear(&mut live).await, 2);
     site.advance(10_000);
     for socket in &mut sockets {
@@ -147,10 +139,7 @@ async fn a_silent_socket_ends_after_twenty_seconds_and_pings_do_not_help() {
     site.advance(1);
     for socket in &mut sockets {
         let error = hear(socket).await;
-        assert_eq!(
-            (&error["status"], &error["returnCode"]),
-            (&json!(408), &json!(-32))
-        );
+        assert_eq!((&error["status"], &error["returnCode"]), (&json!(408), &json!(-32)));
         assert_eq!(u16::from(closed(socket).await.code), 1008);
     }
     settle(&mut live).await;
@@ -160,12 +149,8 @@ async fn a_silent_socket_ends_after_twenty_seconds_and_pings_do_not_help() {
 async fn nothing_is_told_before_authentication_and_the_query_does_not_count() {
     let site = Site::start();
     let token = token(&site).await;
-    let mut socket = connect(&site, &format!("?accesstoken={token}"), None)
-        .await
-        .unwrap();
-    site.control("POST", "/orders", r#"{"change":"created"}"#)
-        .await
-        .has_status(200);
+    let mut socket = connect(&site, &format!("?accesstoken={token}"), None).await.unwrap();
+    site.control("POST", "/orders", r#"{"change":"created"}"#).await.has_status(200);
     settle(&mut socket).await;
     site.advance(20_000);
     assert_eq!(hear(&mut socket).await["returnCode"], -32);
@@ -179,15 +164,10 @@ async fn a_bad_header_refuses_the_handshake_or_is_answered_by_a_message() {
             Err(Error::Http(response)) => assert_eq!(response.status(), status),
             other => panic!("not refused: {other:?}"),
         }
-        site.server
-            .set_variant("gateway-button.socket_bad_header", "message")
-            .unwrap();
+        site.server.set_variant("gateway-button.socket_bad_header", "message").unwrap();
         let mut socket = connect(&site, "", Some(value)).await.unwrap();
         let error = hear(&mut socket).await;
-        assert_eq!(
-            (&error["status"], &error["returnCode"]),
-            (&json!(status), &json!(code))
-        );
+        assert_eq!((&error["status"], &error["returnCode"]), (&json!(status), &json!(code)));
         assert_eq!(u16::from(closed(&mut socket).await.code), 1008);
     }
 }
@@ -195,14 +175,9 @@ async fn a_bad_header_refuses_the_handshake_or_is_answered_by_a_message() {
 #[tokio::test]
 async fn revoking_a_token_ends_its_sockets_unless_the_variant_keeps_them() {
     for variant in ["closed", "open"] {
-        let site = Site::with(
-            &[&format!("gateway-button.socket_after_revoke={variant}")],
-            &[],
-        );
+        let site = Site::with(&[&format!("gateway-button.socket_after_revoke={variant}")], &[]);
         let (mine, other) = (token(&site).await, token(&site).await);
-        let mut socket = connect(&site, "", Some(&format!("Bearer {mine}")))
-            .await
-            .unwrap();
+        let mut socket = connect(&site, "", Some(&format!("Bearer {mine}"))).await.unwrap();
         is_orders(&hear(&mut socket).await, 2);
         assert!(site.server.revoke(Flow::GatewayButton, &other));
         settle(&mut socket).await;
@@ -243,19 +218,14 @@ async fn socket_faults_act() {
     assert_eq!(hear(&mut socket).await["returnCode"], -32);
     let site = Site::with(&[], &[Fault::SocketQueryToken, Fault::SocketNeverTimesOut]);
     let query = format!("?accesstoken={}", token(&site).await);
-    is_orders(
-        &hear(&mut connect(&site, &query, None).await.unwrap()).await,
-        2,
-    );
+    is_orders(&hear(&mut connect(&site, &query, None).await.unwrap()).await, 2);
     let mut socket = open(&site).await;
     site.advance(100_000);
     settle(&mut socket).await;
     let site = Site::with(&[], &[Fault::SocketNewsBeforeToken]);
     let mut socket = open(&site).await;
     settle(&mut socket).await;
-    site.control("POST", "/orders", r#"{"change":"created"}"#)
-        .await
-        .has_status(200);
+    site.control("POST", "/orders", r#"{"change":"created"}"#).await.has_status(200);
     assert_eq!(hear(&mut socket).await["type"], "ORDER_CREATED");
     let site = Site::with(&[], &[Fault::SocketClosesInSilence]);
     let mut socket = open(&site).await;

@@ -28,30 +28,21 @@ impl Site {
     }
 
     pub(crate) fn with(variants: &[&str], faults: &[Fault]) -> Self {
-        let mut config = Config::default();
+        let mut config = Config { faults: faults.to_vec(), ..Config::default() };
         for variant in variants {
             config.variants.set_assignment(variant).unwrap();
         }
-        config.faults = faults.to_vec();
         Self::configured(config)
     }
 
     pub(crate) fn configured(config: Config) -> Self {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .build()
-            .unwrap();
-        Self {
-            server: Server::start(config).unwrap(),
-            client,
-        }
+        let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        Self { server: Server::start(config).unwrap(), client }
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        self.client
-            .request(method, format!("{}{path}", self.server.url()))
+        self.client.request(method, format!("{}{path}", self.server.url()))
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str) -> Reply {
@@ -94,9 +85,7 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Status and body at once.

@@ -42,17 +42,12 @@ struct Tour {
 
 impl Tour {
     fn start(faults: &[Fault], variants: &[&str]) -> Self {
-        let mut config = Config::default();
-        config.jwt_key = Some(KEY);
-        config.faults = faults.to_vec();
+        let mut config =
+            Config { faults: faults.to_vec(), jwt_key: Some(KEY), ..Config::default() };
         for variant in variants {
             config.variants.set_assignment(variant).unwrap();
         }
-        Self {
-            site: Site::configured(config),
-            log: Vec::new(),
-            tokens: Vec::new(),
-        }
+        Self { site: Site::configured(config), log: Vec::new(), tokens: Vec::new() }
     }
 
     /// Sends a request, notes the answer and returns the first token in it.
@@ -104,10 +99,7 @@ impl Tour {
                 self.log.push(prefix.to_owned());
             }
         }
-        let claims = token
-            .split('.')
-            .nth(1)
-            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
         if let Some(mut claims) =
             claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
         {
@@ -118,9 +110,7 @@ impl Tour {
 
     fn with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> RequestBuilder {
         let request = self.site.request(method, path);
-        headers.iter().fold(request, |request, (name, value)| {
-            request.header(*name, *value)
-        })
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
     async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
@@ -129,12 +119,7 @@ impl Tour {
     }
 
     async fn bearer(&mut self, method: &str, path: &str, token: &str) -> String {
-        self.ask(
-            method,
-            path,
-            &[("authorization", &format!("Bearer {token}"))],
-        )
-        .await
+        self.ask(method, path, &[("authorization", &format!("Bearer {token}"))]).await
     }
 
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
@@ -143,10 +128,7 @@ impl Tour {
     }
 
     fn state(&self, flow: Flow, name: &str, state: AccountState) {
-        self.site
-            .server
-            .set_account_state(flow, name, state)
-            .unwrap();
+        self.site.server.set_account_state(flow, name, state).unwrap();
     }
 
     async fn gateway(&mut self) {
@@ -179,57 +161,25 @@ impl Tour {
             self.bearer("GET", TOKEN, token).await;
         }
         let lower = format!("bearer {first}");
-        let (spaced, tabbed, glued) = (
-            format!("Bearer  {first}"),
-            format!("Bearer\t{first}"),
-            format!("Bearer{first}"),
-        );
-        let (basic, long) = (
-            format!("Basic {first}"),
-            format!("Bearer {}", "a".repeat(2000)),
-        );
-        for value in [
-            &lower,
-            &spaced,
-            &tabbed,
-            &glued,
-            &basic,
-            &long,
-            "Bearer a b",
-        ] {
+        let (spaced, tabbed, glued) =
+            (format!("Bearer  {first}"), format!("Bearer\t{first}"), format!("Bearer{first}"));
+        let (basic, long) = (format!("Basic {first}"), format!("Bearer {}", "a".repeat(2000)));
+        for value in [&lower, &spaced, &tabbed, &glued, &basic, &long, "Bearer a b"] {
             self.ask("GET", TOKEN, &[("authorization", value)]).await;
         }
         let good = format!("Bearer {first}");
-        self.ask(
-            "GET",
-            TOKEN,
-            &[("authorization", "Bearer x"), ("authorization", &good)],
-        )
-        .await;
-        self.ask(
-            "GET",
-            TOKEN,
-            &[("cookie", &format!("t={first}")), ("origin", "http://x")],
-        )
-        .await;
-        self.ask("GET", &format!("{TOKEN}?access_token={first}"), &[])
+        self.ask("GET", TOKEN, &[("authorization", "Bearer x"), ("authorization", &good)]).await;
+        self.ask("GET", TOKEN, &[("cookie", &format!("t={first}")), ("origin", "http://x")]).await;
+        self.ask("GET", &format!("{TOKEN}?access_token={first}"), &[]).await;
+        self.ask("GET", &format!("{TOKEN}?access_token={first}"), &[("authorization", "Bearer x")])
             .await;
-        self.ask(
-            "GET",
-            &format!("{TOKEN}?access_token={first}"),
-            &[("authorization", "Bearer x")],
-        )
-        .await;
     }
 
     async fn gateway_windows(&mut self, first: &str, second: &str) {
         self.bearer("GET", "/api/v2/accesstoken/all", first).await;
-        for (pressed_twice, milliseconds) in [
-            (false, 119_500),
-            (false, 120_500),
-            (false, HOUR),
-            (true, 90_000),
-        ] {
+        for (pressed_twice, milliseconds) in
+            [(false, 119_500), (false, 120_500), (false, HOUR), (true, 90_000)]
+        {
             self.site.server.press(Press::Short);
             if pressed_twice {
                 self.site.advance(60_000);
@@ -263,11 +213,7 @@ impl Tour {
             ("blocked_channel", blocked),
             ("blocked_channel", "x"),
         ] {
-            self.post(
-                "/generateToken",
-                &[("Username", username), ("Password", password)],
-            )
-            .await;
+            self.post("/generateToken", &[("Username", username), ("Password", password)]).await;
         }
         let query = format!(
             "/generateToken?username=second_channel&password={}",
@@ -275,8 +221,7 @@ impl Tour {
         );
         self.ask("GET", &query, &[]).await;
         let request = self.site.request("POST", "/generateToken");
-        self.see(request.json(&json!({ "Username": "channel_user", "Password": password })))
-            .await;
+        self.see(request.json(&json!({ "Username": "channel_user", "Password": password }))).await;
         let token = self.post("/generateToken", &login).await;
         self.state(Flow::ChannelLogin, "channel_user", AccountState::Blocked);
         self.bearer("POST", UPDATE, &token).await;
@@ -287,10 +232,7 @@ impl Tour {
 
     async fn visitor(&mut self) {
         const LOGIN: &str = "/v1/oauth/";
-        let good = [
-            ("username", "reception"),
-            ("password", "visitor-password-1"),
-        ];
+        let good = [("username", "reception"), ("password", "visitor-password-1")];
         let first = self.post(LOGIN, &good).await;
         let second = self.post(LOGIN, &good).await;
         let tail = format!("long-password-{}-tail-B", "0123456789".repeat(7));
@@ -309,28 +251,14 @@ impl Tour {
             self.post(LOGIN, &fields).await;
         }
         self.post("/v1/oauth", &good).await;
-        self.ask(
-            "POST",
-            "/v1/oauth/?username=reception&password=visitor-password-1",
-            &[],
-        )
-        .await;
-        self.site
-            .control("POST", "/database", r#"{"failing":true}"#)
-            .await;
+        self.ask("POST", "/v1/oauth/?username=reception&password=visitor-password-1", &[]).await;
+        self.site.control("POST", "/database", r#"{"failing":true}"#).await;
         self.post(LOGIN, &good).await;
-        self.site
-            .control("POST", "/database", r#"{"failing":false}"#)
-            .await;
+        self.site.control("POST", "/database", r#"{"failing":false}"#).await;
         for milliseconds in [0, 2_592_000_000 - 1000, 1000, 0] {
             self.site.advance(milliseconds);
             for token in [&first, &second] {
-                self.ask(
-                    "GET",
-                    "/v1/get/",
-                    &[("authorization", &format!("Token {token}"))],
-                )
-                .await;
+                self.ask("GET", "/v1/get/", &[("authorization", &format!("Token {token}"))]).await;
             }
         }
     }
@@ -388,10 +316,7 @@ impl Tour {
             self.bearer("GET", "/users/me", &token).await;
         }
         let good = json!({ "sub": ALICE, "aud": "fastapi-users:auth", "exp": now + 9 });
-        let critical = Header {
-            crit: Some(vec!["x".to_owned()]),
-            ..Header::default()
-        };
+        let critical = Header { crit: Some(vec!["x".to_owned()]), ..Header::default() };
         for (header, key, changes) in [
             (Header::default(), &KEY[..], json!({})),
             (Header::default(), b"SECRET", json!({})),
@@ -421,24 +346,15 @@ impl Tour {
         let refresh = self.refresh_token(login).await;
         self.bearer("GET", "/users/me", &refresh).await;
         let access = self.tokens[self.tokens.len() - 2].clone();
-        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &access)])
-            .await;
-        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)])
-            .await;
+        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &access)]).await;
+        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)]).await;
         let next = self.tokens.last().unwrap().clone();
         for token in [&refresh, &next] {
-            self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", token)])
-                .await;
+            self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", token)]).await;
         }
         let refresh = self.refresh_token(login).await;
-        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)])
-            .await;
-        self.ask(
-            "POST",
-            "/auth/jwt/postman-refresh",
-            &[("refresh-token", &refresh)],
-        )
-        .await;
+        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)]).await;
+        self.ask("POST", "/auth/jwt/postman-refresh", &[("refresh-token", &refresh)]).await;
         let refresh = self.refresh_token(login).await;
         for client in [BOB, ALICE] {
             let fields = [
@@ -448,23 +364,16 @@ impl Tour {
             ];
             self.post("/auth/jwt/postman-refresh", &fields).await;
         }
-        let bob = [
-            login[0],
-            ("username", "bob@example.com"),
-            ("password", "bob-password-2"),
-        ];
+        let bob = [login[0], ("username", "bob@example.com"), ("password", "bob-password-2")];
         let refresh = self.refresh_token(&bob).await;
-        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)])
-            .await;
+        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)]).await;
         let refresh = self.refresh_token(&bob).await;
         self.state(Flow::JwtLogin, "bob@example.com", AccountState::Inactive);
-        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)])
-            .await;
+        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)]).await;
         self.state(Flow::JwtLogin, "bob@example.com", AccountState::Active);
         let refresh = self.refresh_token(login).await;
         self.site.advance(24 * HOUR);
-        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)])
-            .await;
+        self.ask("POST", "/auth/jwt/refresh", &[("refresh-token", &refresh)]).await;
     }
 
     async fn environment(&mut self) {
@@ -473,27 +382,15 @@ impl Tour {
         let id = ("client-id", "aG90ZWwuZXhhbXBsZQ==");
         let secret = ("client-secret", "sandbox-secret-hotel-1");
         let token = self.ask("GET", GENERATE, &[id, secret]).await;
-        self.ask("GET", GENERATE, &[id, ("client-secret", "x")])
+        self.ask("GET", GENERATE, &[id, ("client-secret", "x")]).await;
+        self.ask("GET", GENERATE, &[id, ("client-secret", "production-secret-hotel-2")]).await;
+        self.ask("GET", GENERATE, &[("client-id", "hotel.example"), secret]).await;
+        self.ask("GET", &format!("{GENERATE}?client-id={}&client-secret={}", id.1, secret.1), &[])
             .await;
-        self.ask(
-            "GET",
-            GENERATE,
-            &[id, ("client-secret", "production-secret-hotel-2")],
-        )
-        .await;
-        self.ask("GET", GENERATE, &[("client-id", "hotel.example"), secret])
-            .await;
-        self.ask(
-            "GET",
-            &format!("{GENERATE}?client-id={}&client-secret={}", id.1, secret.1),
-            &[],
-        )
-        .await;
         let swapped = token.replace("sandbox_", "live_");
         for token in [&token, &swapped] {
             self.bearer("GET", VALIDATE, token).await;
-            self.bearer("GET", &VALIDATE.replace("sandbox", "production"), token)
-                .await;
+            self.bearer("GET", &VALIDATE.replace("sandbox", "production"), token).await;
         }
         for milliseconds in [HOUR / 2, HOUR / 2] {
             self.site.advance(milliseconds);
@@ -526,9 +423,7 @@ async fn every_fault_changes_the_tour() {
             .collect();
         // Each server has a thread of its own: a few at a time keep every core busy.
         for few in faults.chunks(8) {
-            let walks = few
-                .iter()
-                .map(async |fault| (fault, walk(&[*fault], variants).await));
+            let walks = few.iter().map(async |fault| (fault, walk(&[*fault], variants).await));
             for (fault, wrong) in futures_util::future::join_all(walks).await {
                 if right == wrong {
                     idle.push(fault.name());
@@ -546,12 +441,7 @@ async fn no_right_answer_is_a_server_error_or_shows_a_secret() {
     let errors: Vec<_> = log.iter().filter(|line| line.starts_with('5')).collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].contains("5501"));
-    for secret in [
-        "visitor-password",
-        "alice-password",
-        "secret-hotel",
-        "550e8400",
-    ] {
+    for secret in ["visitor-password", "alice-password", "secret-hotel", "550e8400"] {
         assert!(log.iter().all(|line| !line.contains(secret)), "{secret}");
     }
 }

@@ -7,18 +7,12 @@ use serde_json::Value;
 use crate::support::{Reply, Site};
 
 const LOGIN: &str = "/v1/oauth/";
-const GOOD: [(&str, &str); 2] = [
-    ("username", "reception"),
-    ("password", "visitor-password-1"),
-];
+const GOOD: [(&str, &str); 2] = [("username", "reception"), ("password", "visitor-password-1")];
 const MONTH: u64 = 2_592_000_000;
 
 async fn token(site: &Site) -> String {
     let reply = site.form(LOGIN, &GOOD).await;
-    reply.json()["data"]["access_token"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    reply.json()["data"]["access_token"].as_str().unwrap().to_owned()
 }
 
 #[track_caller]
@@ -51,9 +45,7 @@ async fn a_login_gives_an_opaque_token_of_thirty_days() {
         assert_eq!(body["data"]["expiry"], 1_767_225_600 + 2_592_000);
         let token = body["data"]["access_token"].as_str().unwrap();
         assert_eq!(token.len(), 40);
-        let visitors = site
-            .authorized("GET", "/v1/get/", &format!("Token {token}"))
-            .await;
+        let visitors = site.authorized("GET", "/v1/get/", &format!("Token {token}")).await;
         visitors.has_status(200);
         assert_eq!(visitors.json()["success"], Value::Bool(true));
         assert!(visitors.json()["data"].is_array());
@@ -67,10 +59,7 @@ async fn login_errors_follow_the_table_and_tell_no_user_apart() {
     let wrong = login(&[("username", "reception"), ("password", "x")]).await;
     let unknown = login(&[("username", "nobody"), ("password", "x")]).await;
     is_error(&wrong, 401, "1142");
-    assert_eq!(
-        (&wrong.text, &wrong.headers),
-        (&unknown.text, &unknown.headers)
-    );
+    assert_eq!((&wrong.text, &wrong.headers), (&unknown.text, &unknown.headers));
     let incomplete: [&'static [(&str, &str)]; 5] = [
         &[],
         &[("username", "reception")],
@@ -81,21 +70,13 @@ async fn login_errors_follow_the_table_and_tell_no_user_apart() {
     for fields in incomplete {
         is_error(&login(fields).await, 400, "1157");
     }
-    let twice = [
-        ("username", "porter"),
-        ("username", "reception"),
-        ("password", "x"),
-    ];
+    let twice = [("username", "porter"), ("username", "reception"), ("password", "x")];
     is_error(&site.form(LOGIN, &twice).await, 400, "2400");
     let query = "/v1/oauth/?username=reception&password=visitor-password-1";
     is_error(&site.send("POST", query).await, 400, "1157");
     is_error(&site.send("GET", query).await, 405, "3100");
     let json = serde_json::json!({ "username": "reception", "password": "visitor-password-1" });
-    is_error(
-        &Reply::of(site.request("POST", LOGIN).json(&json)).await,
-        400,
-        "1157",
-    );
+    is_error(&Reply::of(site.request("POST", LOGIN).json(&json)).await, 400, "1157");
     let sql = [("username", "' OR 1=1 --"), ("password", "x")];
     is_error(&site.form(LOGIN, &sql).await, 401, "1142");
 }
@@ -128,11 +109,7 @@ async fn debug_output_needs_the_development_branch_and_the_value_one() {
         ("development", "1", true),
     ] {
         let site = Site::with(&[&format!("visitor-login.branch={branch}")], &[]);
-        let fields = [
-            ("username", "reception"),
-            ("password", "x"),
-            ("debug", value),
-        ];
+        let fields = [("username", "reception"), ("password", "x"), ("debug", value)];
         let body = site.form(LOGIN, &fields).await.json();
         assert_eq!(body.get("debug").is_some(), expected, "{branch} {value}");
     }
@@ -158,26 +135,16 @@ async fn header_errors_follow_the_table() {
     let token = token(&site).await;
     let get = async |value: String| site.authorized("GET", "/v1/get/", &value).await;
     is_error(&site.send("GET", "/v1/get/").await, 401, "1190");
-    for value in [
-        format!("Bearer {token}"),
-        format!("Bearer Token {token}"),
-        token.clone(),
-    ] {
+    for value in [format!("Bearer {token}"), format!("Bearer Token {token}"), token.clone()] {
         is_error(&get(value).await, 401, "1190");
     }
-    for value in [
-        "Token".to_owned(),
-        "Token 0".to_owned(),
-        format!("Token {token}0"),
-    ] {
+    for value in ["Token".to_owned(), "Token 0".to_owned(), format!("Token {token}0")] {
         let reply = get(value).await;
         is_error(&reply, 401, "1403");
         assert!(reply.header("www-authenticate").starts_with("Token realm="));
     }
     get(format!("TOKEN {token}")).await.has_status(200);
-    site.server
-        .set_variant("visitor-login.scheme_case", "vendor")
-        .unwrap();
+    site.server.set_variant("visitor-login.scheme_case", "vendor").unwrap();
     get(format!("token {token}")).await.has_status(200);
     is_error(&get(format!("TOKEN {token}")).await, 401, "1190");
 }
@@ -189,25 +156,12 @@ async fn a_token_ends_at_its_expiry_and_each_login_has_its_own() {
     site.advance(1000);
     let second = format!("Token {}", token(&site).await);
     site.advance(MONTH - 1001);
-    site.authorized("GET", "/v1/get/", &first)
-        .await
-        .has_status(200);
+    site.authorized("GET", "/v1/get/", &first).await.has_status(200);
     site.advance(1);
-    is_error(
-        &site.authorized("GET", "/v1/get/", &first).await,
-        401,
-        "1403",
-    );
-    site.authorized("GET", "/v1/get/", &second)
-        .await
-        .has_status(200);
-    site.server
-        .set_account_state(Flow::VisitorLogin, "reception", AccountState::Blocked);
-    is_error(
-        &site.authorized("GET", "/v1/get/", &second).await,
-        401,
-        "1403",
-    );
+    is_error(&site.authorized("GET", "/v1/get/", &first).await, 401, "1403");
+    site.authorized("GET", "/v1/get/", &second).await.has_status(200);
+    site.server.set_account_state(Flow::VisitorLogin, "reception", AccountState::Blocked);
+    is_error(&site.authorized("GET", "/v1/get/", &second).await, 401, "1403");
 }
 
 #[tokio::test]
@@ -251,10 +205,7 @@ async fn adding_a_visitor_checks_token_then_completeness_then_formats() {
     let value = format!("Token {token}");
     let get = async |path: String| site.authorized("GET", &path, &value).await;
     let value = &value;
-    assert_eq!(
-        get(format!("/v1/get/{id}")).await.json()["data"]["name"],
-        "Bob \"<b>"
-    );
+    assert_eq!(get(format!("/v1/get/{id}")).await.json()["data"]["name"], "Bob \"<b>");
     is_error(&get("/v1/get/999".to_owned()).await, 404, "3404");
     is_error(&get(format!("/v1/photo/{id}")).await, 404, "4515");
     is_error(&get("/v1/photo/".to_owned()).await, 400, "3100");
@@ -263,19 +214,13 @@ async fn adding_a_visitor_checks_token_then_completeness_then_formats() {
     get(format!("/v1/exit/{id}")).await.has_status(200);
     let header_only = full(("access_token", ""));
     let request = site.request("POST", "/v1/add/").multipart(header_only);
-    is_error(
-        &Reply::of(request.header("authorization", value)).await,
-        400,
-        "2200",
-    );
+    is_error(&Reply::of(request.header("authorization", value)).await, 400, "2200");
 }
 
 #[tokio::test]
 async fn a_failing_database_is_a_server_side_error_without_its_text() {
     let site = Site::start();
-    site.control("POST", "/database", r#"{"failing":true}"#)
-        .await
-        .has_status(200);
+    site.control("POST", "/database", r#"{"failing":true}"#).await.has_status(200);
     let reply = site.form(LOGIN, &GOOD).await;
     is_error(&reply, 503, "5501");
     assert!(reply.json().get("debug").is_none());

@@ -18,7 +18,11 @@ use crate::model::{Flow, Report};
 use crate::report::{Detail, Terminal, write_json, write_junit};
 use crate::target::{Library, Profile};
 
-pub(in crate::cli) fn run(arguments: &Check, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(
+    arguments: &Check,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     let library = shelf::library(scenarios, world.talk)?;
     let sinks = Sinks::open(&arguments.report)?;
     match &arguments.target {
@@ -33,11 +37,15 @@ pub(in crate::cli) fn run(arguments: &Check, scenarios: Option<&Path>, world: Wo
         }
         #[cfg(feature = "reference-server")]
         None => {
-            let embedded = crate::cli::embedded::Embedded::new(arguments, &library, scenarios, world)?;
+            let embedded =
+                crate::cli::embedded::Embedded::new(arguments, &library, scenarios, world)?;
             run_on(&embedded, embedded.profile(), &library, arguments, sinks, world)
         }
         #[cfg(not(feature = "reference-server"))]
-        None => Err(UsageError("this build has no reference server; name a profile or an address".to_owned()).into()),
+        None => Err(UsageError(
+            "this build has no reference server; name a profile or an address".to_owned(),
+        )
+        .into()),
     }
 }
 
@@ -58,7 +66,9 @@ fn run_on(
     let plan = Plan::new(library, &offered, &selection)?;
     let seed = match arguments.seed {
         Some(seed) => seed,
-        None => getrandom::u32().map(u64::from).context("the operating system gave no random seed")?,
+        None => {
+            getrandom::u32().map(u64::from).context("the operating system gave no random seed")?
+        }
     };
     let interrupt = Arc::new(Notify::new());
     let settings = CheckSettings {
@@ -75,7 +85,11 @@ fn run_on(
         _ => Detail::Observed,
     };
     let out = BufWriter::new(io::stdout().lock());
-    let mut observer = Everyone { terminal: Terminal::new(out, world.paint, detail), sinks, strict: arguments.strict };
+    let mut observer = Everyone {
+        terminal: Terminal::new(out, world.paint, detail),
+        sinks,
+        strict: arguments.strict,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -130,15 +144,20 @@ impl Sinks {
         let mut sinks = Vec::new();
         for report in reports {
             let wrong = |message: String| anyhow::Error::from(UsageError(message));
-            let (format, path) = report
-                .split_once('=')
-                .ok_or_else(|| wrong(format!("`{report}` is not a report; write json=PATH or junit=PATH")))?;
+            let (format, path) = report.split_once('=').ok_or_else(|| {
+                wrong(format!("`{report}` is not a report; write json=PATH or junit=PATH"))
+            })?;
             let format = match format {
                 "json" => Format::Json,
                 "junit" => Format::Junit,
-                _ => return Err(wrong(format!("`{format}` is not a format; there are json and junit"))),
+                _ => {
+                    return Err(wrong(format!(
+                        "`{format}` is not a format; there are json and junit"
+                    )));
+                }
             };
-            let file = File::create(path).map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
+            let file = File::create(path)
+                .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
             sinks.push((format, PathBuf::from(path), file));
         }
         Ok(Self(sinks))
@@ -151,9 +170,9 @@ impl Sinks {
                 Format::Json => write_json(report, &mut out),
                 Format::Junit => write_junit(report, strict, &mut out),
             };
-            written
-                .and_then(|()| out.flush())
-                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            written.and_then(|()| out.flush()).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            })?;
         }
         Ok(())
     }

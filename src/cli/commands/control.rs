@@ -21,9 +21,15 @@ pub(in crate::cli) fn press(arguments: &Press) -> anyhow::Result<Exit> {
 pub(in crate::cli) fn advance(arguments: &Advance) -> anyhow::Result<Exit> {
     let by = parse_duration(&arguments.by).map_err(UsageError)?;
     let milliseconds = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-    let answer = post(&arguments.control, "/clock/advance", &json!({ "milliseconds": milliseconds }))?;
+    let answer =
+        post(&arguments.control, "/clock/advance", &json!({ "milliseconds": milliseconds }))?;
     let now = answer.get("now_ms").and_then(Value::as_i64).unwrap_or_default();
-    println!("advanced by {}; the server's clock is at {}.{:03} s since 1970", arguments.by, now / 1_000, now % 1_000);
+    println!(
+        "advanced by {}; the server's clock is at {}.{:03} s since 1970",
+        arguments.by,
+        now / 1_000,
+        now % 1_000
+    );
     Ok(Exit::Conformant)
 }
 
@@ -42,11 +48,15 @@ fn post(control: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         body: Bytes(body.to_string().into_bytes()),
         ..Request::default()
     };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime did not start")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
     let (reply, _) = runtime.block_on(wires.send(&request));
     let response = reply.map_err(|error| {
-        TargetError(format!("the control plane at {control} did not answer: {error}; is `gatecrash serve` running?"))
+        TargetError(format!(
+            "the control plane at {control} did not answer: {error}; is `gatecrash serve` running?"
+        ))
     })?;
     let answer = response.body.json().unwrap_or(Value::Null);
     if response.status >= 300 {

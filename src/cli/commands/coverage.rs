@@ -7,7 +7,11 @@ use crate::cli::arguments::Coverage;
 use crate::cli::exit::Exit;
 use crate::cli::{World, shelf};
 
-pub(in crate::cli) fn run(arguments: &Coverage, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(
+    arguments: &Coverage,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     let library = shelf::library(scenarios, world.talk)?;
     let coverage = Rows::new(&library);
     let mut covered = 0;
@@ -34,6 +38,8 @@ pub(in crate::cli) fn run(arguments: &Coverage, scenarios: Option<&Path>, world:
     }
     let all = coverage.rows.len();
     let silent = coverage.silent().count();
-    println!("\n{covered} of {all} clauses have a check, {explained} have a reason why none is possible, {silent} have neither");
+    println!(
+        "\n{covered} of {all} clauses have a check, {explained} have a reason why none is possible, {silent} have neither"
+    );
     Ok(if arguments.strict && silent > 0 { Exit::Findings } else { Exit::Conformant })
 }

@@ -9,7 +9,11 @@ use crate::model::{CheckId, ClauseId, Verdict};
 use crate::source::closest;
 use crate::target::Library;
 
-pub(in crate::cli) fn run(arguments: &Explain, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(
+    arguments: &Explain,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     let library = shelf::library(scenarios, world.talk)?;
     let id = arguments.id.as_str();
     let text = clause(&library, id)
@@ -29,57 +33,69 @@ pub(in crate::cli) fn run(arguments: &Explain, scenarios: Option<&Path>, world: 
 
 fn clause(library: &Library, id: &str) -> Option<String> {
     let clause = library.catalogue.clause(&ClauseId::new(id.to_ascii_uppercase()))?;
-    let mut text = format!("clause {}  {}\n\n{}\n", clause.id, clause.level, clause.text);
+    let mut text = vec![format!("clause {}  {}\n\n{}", clause.id, clause.level, clause.text)];
     let source = clause.source.as_deref().unwrap_or("the flow's own document");
-    text.push_str(&format!("\nsource: {source} (tier {})\n", clause.tiers()));
+    text.push(format!("\nsource: {source} (tier {})", clause.tiers()));
     if !clause.needs.is_empty() {
-        text.push_str(&format!("needs: {}\n", clause.needs.join(", ")));
+        text.push(format!("needs: {}", clause.needs.join(", ")));
     }
     for (flow, reason) in &clause.deviations {
-        text.push_str(&format!("deviation of {flow}: {reason}\n"));
+        text.push(format!("deviation of {flow}: {reason}"));
     }
     if let Some(reason) = &clause.unprovable {
-        text.push_str(&format!("cannot be proved from outside: {reason}\n"));
+        text.push(format!("cannot be proved from outside: {reason}"));
     }
-    text.push_str("checks:\n");
-    for (_, scenario, check_id, check) in library.checks().filter(|(.., check)| check.covers.contains(&clause.id)) {
-        text.push_str(&format!("  {check_id:32} {}  ({scenario})\n", check.title));
+    text.push("checks:".to_owned());
+    for (_, scenario, check_id, check) in
+        library.checks().filter(|(.., check)| check.covers.contains(&clause.id))
+    {
+        text.push(format!("  {check_id:32} {}  ({scenario})", check.title));
     }
     let gaps = library.catalogue.contracts().iter().flat_map(|contract| &contract.gaps);
     for (name, gap) in gaps.filter(|(_, gap)| gap.clauses.contains(&clause.id)) {
-        text.push_str(&format!("left open: {} (choice {name})\n", gap.question));
+        text.push(format!("left open: {} (choice {name})", gap.question));
     }
-    Some(text)
+    Some(text.join("\n"))
 }
 
 fn check(library: &Library, id: &str) -> Option<String> {
     let wanted = CheckId::new(id);
-    let mut found = library.checks().filter(|(_, _, check_id, _)| **check_id == wanted || check_id.base() == id);
+    let mut found = library
+        .checks()
+        .filter(|(_, _, check_id, _)| **check_id == wanted || check_id.base() == id);
     let (flow, scenario, check_id, check) = found.next()?;
-    let mut text = format!("check {check_id}  {}\n\n{}\n\nflow {flow}, scenario {scenario}\n", check.level, check.title);
+    let mut text = vec![format!(
+        "check {check_id}  {}\n\n{}\n\nflow {flow}, scenario {scenario}",
+        check.level, check.title
+    )];
     for clause in check.covers.iter().filter_map(|id| library.catalogue.clause(id)) {
-        text.push_str(&format!("covers {}: {}\n", clause.id, clause.text));
+        text.push(format!("covers {}: {}", clause.id, clause.text));
     }
     for (other_flow, ..) in found {
-        text.push_str(&format!("also for {other_flow}\n"));
+        text.push(format!("also for {other_flow}"));
     }
-    text.push_str(&format!("\nrun it alone: gatecrash check --only {}\n", check_id.base()));
-    Some(text)
+    text.push(format!("\nrun it alone: gatecrash check --only {}", check_id.base()));
+    Some(text.join("\n"))
 }
 
 fn gap(library: &Library, id: &str) -> Option<String> {
     let mut texts = Vec::new();
     for contract in library.catalogue.contracts() {
-        let Some(gap) = contract.gaps.get(id.rsplit('.').next().unwrap_or(id)) else { continue };
+        let Some(gap) = contract.gaps.get(id.rsplit('.').next().unwrap_or(id)) else {
+            continue;
+        };
         if id.contains('.') && !id.starts_with(contract.flow.name()) {
             continue;
         }
-        let mut text = format!("gap {id} of {}\n\n{}\n\nallowed answers:\n", contract.flow, gap.question);
+        let mut text =
+            vec![format!("gap {id} of {}\n\n{}\n\nallowed answers:", contract.flow, gap.question)];
         for (answer, meaning) in &gap.answers {
-            text.push_str(&format!("  {answer:14} {meaning}\n"));
+            text.push(format!("  {answer:14} {meaning}"));
         }
-        text.push_str("\nA profile decides it under `choices`; undecided, it is only recorded.\n");
-        texts.push(text);
+        text.push(
+            "\nA profile decides it under `choices`; undecided, it is only recorded.".to_owned(),
+        );
+        texts.push(text.join("\n"));
     }
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
@@ -87,17 +103,27 @@ fn gap(library: &Library, id: &str) -> Option<String> {
 fn verdict(word: &str) -> Option<String> {
     let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.word() == word)?;
     let meaning = match verdict {
-        Verdict::Blocked => "not proved: a prerequisite, a control, a hook or a person was missing. Never green: a blocked MUST makes the run inconclusive.",
+        Verdict::Blocked => {
+            "not proved: a prerequisite, a control, a hook or a person was missing. Never green: a blocked MUST makes the run inconclusive."
+        }
         Verdict::Error => "the harness failed; please report it.",
         Verdict::Excluded => "left out by --flow, --only or --skip.",
-        Verdict::Fail => "a MUST is broken, or the server does not do what the profile says of a gap.",
+        Verdict::Fail => {
+            "a MUST is broken, or the server does not do what the profile says of a gap."
+        }
         Verdict::Info => "the documents do not decide; what the server did is recorded.",
-        Verdict::Known => "it fails, and the profile's baseline lists it with a reason and an end date.",
-        Verdict::NotApplicable => "the profile declares that the server has no such thing, or decided a gap otherwise.",
+        Verdict::Known => {
+            "it fails, and the profile's baseline lists it with a reason and an end date."
+        }
+        Verdict::NotApplicable => {
+            "the profile declares that the server has no such thing, or decided a gap otherwise."
+        }
         Verdict::Pass => "it ran, the controls around it held, and the clause was kept.",
         Verdict::Stale => "the baseline lists it, but it passes now, or the entry has expired.",
         Verdict::Unstable => "repeats of the same check disagree.",
-        Verdict::Warn => "a SHOULD is broken, or a MUST of an RFC that the flow's own document overrides (a deviation).",
+        Verdict::Warn => {
+            "a SHOULD is broken, or a MUST of an RFC that the flow's own document overrides (a deviation)."
+        }
     };
     Some(format!("verdict {word}: {meaning}"))
 }
@@ -112,12 +138,16 @@ fn exit(code: &str) -> Option<String> {
 fn fault(name: &str) -> Option<String> {
     let fault: reference_server::Fault = name.parse().ok()?;
     let needs: Vec<&str> = fault.needs().collect();
-    let mut text = format!("fault {name}\n\n{}\n\nbreaks: {}\n", fault.sentence(), fault.clauses().join(", "));
+    let mut text = vec![format!(
+        "fault {name}\n\n{}\n\nbreaks: {}",
+        fault.sentence(),
+        fault.clauses().join(", ")
+    )];
     if !needs.is_empty() {
-        text.push_str(&format!("seen with: {}\n", needs.join(", ")));
+        text.push(format!("seen with: {}", needs.join(", ")));
     }
-    text.push_str(&format!("try it: gatecrash check --fault {name}\n"));
-    Some(text)
+    text.push(format!("try it: gatecrash check --fault {name}"));
+    Some(text.join("\n"))
 }
 
 #[cfg(not(feature = "reference-server"))]
@@ -132,6 +162,7 @@ fn unknown(library: &Library, id: &str) -> String {
         .chain(library.check_ids().map(CheckId::as_str))
         .chain(gaps.map(String::as_str))
         .chain(Verdict::ALL.into_iter().map(|verdict| -> &str { verdict.word() }));
-    let hint = closest(id, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let hint =
+        closest(id, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     format!("there is no clause, check, gap, fault, verdict or exit code `{id}`{hint}")
 }

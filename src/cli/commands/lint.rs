@@ -10,7 +10,11 @@ use crate::model::Flow;
 use crate::source::{Diagnostic, SourceFile};
 use crate::target::{Library, Profile};
 
-pub(in crate::cli) fn run(arguments: &Lint, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(
+    arguments: &Lint,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     let shipped = shelf::files(scenarios)?;
     let mut profiles = Vec::new();
     let mut shared = Vec::new();
@@ -49,7 +53,9 @@ impl Kind {
             let line = file.text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
             line.map(|rest| rest.trim().trim_matches(['"', '\'']).to_owned())
         };
-        let name = Path::new(&file.name).file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+        let name = Path::new(&file.name)
+            .file_name()
+            .map_or(String::new(), |name| name.to_string_lossy().into_owned());
         if let Some(scenario) = value("scenario") {
             let folder = scenario.split('/').next().unwrap_or_default();
             let folder = folder.parse::<Flow>().unwrap_or(Flow::Common);
@@ -64,12 +70,18 @@ impl Kind {
 }
 
 /// Reads the shipped files with the given ones in their places, and keeps what is wrong with those.
-fn lint_shared(shipped: &[Arc<SourceFile>], given: &[(String, Arc<SourceFile>)]) -> Vec<Diagnostic> {
+fn lint_shared(
+    shipped: &[Arc<SourceFile>],
+    given: &[(String, Arc<SourceFile>)],
+) -> Vec<Diagnostic> {
     if given.is_empty() {
         return Vec::new();
     }
-    let replaced = |file: &SourceFile| given.iter().any(|(place, _)| file.name.ends_with(&format!("/{place}")));
-    let mut files: Vec<Arc<SourceFile>> = shipped.iter().filter(|file| !replaced(file)).cloned().collect();
+    let replaced = |file: &SourceFile| {
+        given.iter().any(|(place, _)| file.name.ends_with(&format!("/{place}")))
+    };
+    let mut files: Vec<Arc<SourceFile>> =
+        shipped.iter().filter(|file| !replaced(file)).cloned().collect();
     // The place in the folder says what a file is; its own name is what a person must find.
     let mut names = Vec::new();
     for (place, file) in given {

@@ -8,7 +8,11 @@ use crate::cli::{World, shelf};
 use crate::model::Flow;
 use crate::target::Library;
 
-pub(in crate::cli) fn run(arguments: &List, scenarios: Option<&Path>, world: World) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(
+    arguments: &List,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     let wanted = |flow: Flow| arguments.flow.is_empty() || arguments.flow.contains(&flow);
     match arguments.what {
         Listed::Faults => return faults(),
@@ -30,7 +34,9 @@ fn lines(library: &Library, what: Listed, wanted: &dyn Fn(Flow) -> bool) -> Vec<
             .catalogue
             .clauses()
             .filter(|(flow, _)| wanted(*flow))
-            .map(|(_, clause)| format!("{:8} {:6} {:8} {}", clause.id, clause.level, clause.tiers(), clause.text))
+            .map(|(_, clause)| {
+                format!("{:8} {:6} {:8} {}", clause.id, clause.level, clause.tiers(), clause.text)
+            })
             .collect(),
         Listed::Gaps => library
             .catalogue
@@ -40,7 +46,12 @@ fn lines(library: &Library, what: Listed, wanted: &dyn Fn(Flow) -> bool) -> Vec<
             .flat_map(|contract| {
                 contract.gaps.iter().map(|(name, gap)| {
                     let answers: Vec<&str> = gap.answers.keys().map(String::as_str).collect();
-                    format!("{:18} {name:26} {}  [{}]", contract.flow, gap.question, answers.join(", "))
+                    format!(
+                        "{:18} {name:26} {}  [{}]",
+                        contract.flow,
+                        gap.question,
+                        answers.join(", ")
+                    )
                 })
             })
             .collect(),
@@ -50,14 +61,21 @@ fn lines(library: &Library, what: Listed, wanted: &dyn Fn(Flow) -> bool) -> Vec<
             .filter(|scenario| wanted(scenario.flow))
             .map(|scenario| {
                 let needs: Vec<String> = scenario.needs.iter().map(ToString::to_string).collect();
-                format!("{:36} {:18} {}  [{}]", scenario.name, scenario.flow, scenario.title, needs.join(", "))
+                format!(
+                    "{:36} {:18} {}  [{}]",
+                    scenario.name,
+                    scenario.flow,
+                    scenario.title,
+                    needs.join(", ")
+                )
             })
             .collect(),
         Listed::Checks | Listed::Faults | Listed::Variants => library
             .checks()
             .filter(|(flow, ..)| wanted(*flow))
             .map(|(_, _, id, check)| {
-                let clauses: Vec<&str> = check.covers.iter().map(|clause| clause.as_str()).collect();
+                let clauses: Vec<&str> =
+                    check.covers.iter().map(|clause| clause.as_str()).collect();
                 format!("{id:32} {:6} {}  {}", check.level, check.title, clauses.join(" "))
             })
             .collect(),

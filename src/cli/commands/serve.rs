@@ -7,6 +7,10 @@ use crate::cli::arguments::Serve;
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::{World, embedded};
 
+#[expect(
+    clippy::field_reassign_with_default,
+    reason = "the configuration may grow: no literal of it outside its crate"
+)]
 pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exit> {
     let mut config = Config::default();
     config.listen = arguments.listen;
@@ -18,11 +22,17 @@ pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exi
     for variant in &arguments.variant {
         config.variants.set_assignment(variant).map_err(|error| UsageError(error.to_string()))?;
     }
-    let listeners =
-        Listeners::bind(&config).map_err(|error| TargetError(format!("{} or {} cannot be listened on: {error}", arguments.listen, arguments.control)))?;
+    let listeners = Listeners::bind(&config).map_err(|error| {
+        TargetError(format!(
+            "{} or {} cannot be listened on: {error}",
+            arguments.listen, arguments.control
+        ))
+    })?;
     introduce(arguments, &listeners, world);
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime did not start")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
     runtime.block_on(serve(listeners, config, async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -42,9 +52,17 @@ fn introduce(arguments: &Serve, listeners: &Listeners, world: World) {
     println!("\ntry, in another terminal:");
     println!("  gatecrash press --control http://{control}");
     println!("  curl -i http://{api}/api/v2/accesstoken/generate");
-    println!("  curl -i http://{api}/generateToken -d Username=channel_user -d Password=550e8400-e29b-41d4-a716-446655440000");
-    println!("  curl -i http://{api}/v1/oauth/ -d username=reception -d password=visitor-password-1");
-    println!("  curl -i http://{api}/auth/jwt/login -d grant_type=password -d username=alice@example.com -d password=alice-password-1");
-    println!("  curl -i http://{api}/sandbox/SUAPI/jservice/auth/generate-access-token -H 'client-id: aG90ZWwuZXhhbXBsZQ==' -H 'client-secret: sandbox-secret-hotel-1'");
+    println!(
+        "  curl -i http://{api}/generateToken -d Username=channel_user -d Password=550e8400-e29b-41d4-a716-446655440000"
+    );
+    println!(
+        "  curl -i http://{api}/v1/oauth/ -d username=reception -d password=visitor-password-1"
+    );
+    println!(
+        "  curl -i http://{api}/auth/jwt/login -d grant_type=password -d username=alice@example.com -d password=alice-password-1"
+    );
+    println!(
+        "  curl -i http://{api}/sandbox/SUAPI/jservice/auth/generate-access-token -H 'client-id: aG90ZWwuZXhhbXBsZQ==' -H 'client-secret: sandbox-secret-hotel-1'"
+    );
     println!("\nCtrl-C ends it");
 }

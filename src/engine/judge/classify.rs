@@ -1,7 +1,8 @@
 //! The class of an answer.
 
-use super::assess::{Assessed, Observed, holds_alone};
-use crate::model::{Exchange, WireError};
+use super::assess::{Assessed, holds_alone};
+use super::face::Face;
+use crate::model::WireError;
 use crate::target::{FlowBinding, Outcome, OutcomeKind};
 
 /// The class of an answer.
@@ -30,33 +31,35 @@ impl Class<'_> {
 }
 
 /// Finds the class of an answer: the first outcome that recognises it.
-pub fn classify<'a>(binding: &'a FlowBinding, exchange: &Exchange) -> Class<'a> {
-    match &exchange.reply {
+pub fn classify<'a>(binding: &'a FlowBinding, face: &Face<'_>) -> Class<'a> {
+    match &face.exchange.reply {
         Err(WireError::Closed(_)) => return Class::Closed,
         Err(_) => return Class::None,
         Ok(_) => {}
     }
-    let observed = Observed::alone(exchange);
-    let fits = |outcome: &&Outcome| {
-        (outcome.operations.is_empty() || outcome.operations.contains(&exchange.operation))
-            && matches!(holds_alone(&outcome.recognise, &observed), Assessed::Holds)
+    let fits = |outcome: &Outcome| {
+        (outcome.operations.is_empty() || outcome.operations.contains(&face.exchange.operation))
+            && matches!(holds_alone(&outcome.recognise, face), Assessed::Holds)
     };
-    binding.outcomes.iter().find(fits).map_or(Class::Unrecognised, Class::Known)
+    let found = face.outcome(|| binding.outcomes.iter().position(fits));
+    found.map_or(Class::Unrecognised, |at| Class::Known(&binding.outcomes[at]))
 }
 
 /// Whether an answer is of a class that an expectation names.
-pub(super) fn is_class(binding: &FlowBinding, exchange: &Exchange, name: &str) -> bool {
-    let class = classify(binding, exchange);
+pub(super) fn is_class(binding: &FlowBinding, face: &Face<'_>, name: &str) -> bool {
+    let class = classify(binding, face);
     match name {
-        "refused" => refuses(&class, exchange),
-        "succeeded" => matches!(class, Class::Known(outcome) if outcome.kind == OutcomeKind::Success),
+        "refused" => refuses(&class, face),
+        "succeeded" => {
+            matches!(class, Class::Known(outcome) if outcome.kind == OutcomeKind::Success)
+        }
         "closed" => matches!(class, Class::Closed),
         _ => matches!(class, Class::Known(outcome) if outcome.name == name),
     }
 }
 
 /// Whether an answer refuses: of a class that does, and not because the server broke down.
-pub fn refuses(class: &Class<'_>, exchange: &Exchange) -> bool {
-    let broke_down = exchange.reply.as_ref().is_ok_and(|response| response.status >= 500);
+fn refuses(class: &Class<'_>, face: &Face<'_>) -> bool {
+    let broke_down = face.exchange.reply.as_ref().is_ok_and(|response| response.status >= 500);
     matches!(class, Class::Known(outcome) if outcome.kind == OutcomeKind::Refusal) && !broke_down
 }

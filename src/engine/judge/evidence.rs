@@ -3,7 +3,9 @@
 
 use super::assess::Observed;
 use super::classify::classify;
-use crate::model::{Act, Exchange, Reply, Request, Role, SentAndReceived, SocketEvent, Trace};
+use crate::model::{
+    Act, Exchange, Header, Reply, Request, Role, SentAndReceived, SocketEvent, Trace,
+};
 use crate::target::FlowBinding;
 
 /// Longer texts are cut.
@@ -30,8 +32,8 @@ pub fn shown(binding: &FlowBinding, observed: &Observed<'_>) -> String {
     if let Some(seen) = observed.event {
         return event(seen);
     }
-    let class = classify(binding, observed.exchange);
-    match &observed.exchange.reply {
+    let class = classify(binding, observed.face);
+    match &observed.face.exchange.reply {
         Ok(response) => {
             let body = cut(response.body.text().trim());
             format!("{}: status {}, body {body:?}", class.name(), response.status)
@@ -43,14 +45,22 @@ pub fn shown(binding: &FlowBinding, observed: &Observed<'_>) -> String {
 /// What was seen on a socket, in a line.
 pub(super) fn event(event: &SocketEvent) -> String {
     match event {
-        SocketEvent::Closed { code: Some(code), reason } => format!("closed with code {code} {reason:?}"),
-        SocketEvent::Closed { code: None, reason } => format!("closed without a close frame {reason:?}"),
+        SocketEvent::Closed { code: Some(code), reason } => {
+            format!("closed with code {code} {reason:?}")
+        }
+        SocketEvent::Closed { code: None, reason } => {
+            format!("closed without a close frame {reason:?}")
+        }
         SocketEvent::Failed(error) => format!("failed: {error}"),
         SocketEvent::Message { payload, .. } => format!("the message {:?}", cut(&payload.text())),
         SocketEvent::Opened(_) => "opened".to_owned(),
         SocketEvent::Pong(_) => "a pong".to_owned(),
         SocketEvent::Refused(response) => {
-            format!("the handshake refused with status {}, body {:?}", response.status, cut(&response.body.text()))
+            format!(
+                "the handshake refused with status {}, body {:?}",
+                response.status,
+                cut(&response.body.text())
+            )
         }
         SocketEvent::Silent => "nothing".to_owned(),
         SocketEvent::Transmitted => "a frame sent".to_owned(),
@@ -73,7 +83,7 @@ pub fn render_request(request: &Request) -> String {
     }
     let mut text = format!("{} {} HTTP/1.1\n", request.method, visible_line(&request.target));
     for header in &request.headers {
-        text.push_str(&format!("{}: {}\n", visible_line(&header.name), visible_line(&header.value.text())));
+        field_line(&mut text, header);
     }
     if !request.body.0.is_empty() {
         text.push('\n');
@@ -90,7 +100,7 @@ pub fn render_response(reply: &Reply) -> String {
     };
     let mut text = format!("HTTP/1.1 {}\n", response.status);
     for header in &response.headers {
-        text.push_str(&format!("{}: {}\n", visible_line(&header.name), visible_line(&header.value.text())));
+        field_line(&mut text, header);
     }
     if !response.body.0.is_empty() {
         text.push('\n');
@@ -99,19 +109,32 @@ pub fn render_response(reply: &Reply) -> String {
     cut_at(&text, LONGEST_MESSAGE)
 }
 
+fn field_line(text: &mut String, header: &Header) {
+    text.push_str(&visible_line(&header.name));
+    text.push_str(": ");
+    text.push_str(&visible_line(&header.value.text()));
+    text.push('\n');
+}
+
 fn visible_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 fn visible(text: &str) -> String {
     let shown = |c: char| c == '\n' || !c.is_control();
-    text.replace("\r\n", "\n").chars().flat_map(|c| if shown(c) { vec![c] } else { c.escape_default().collect() }).collect()
+    text.replace("\r\n", "\n")
+        .chars()
+        .flat_map(|c| if shown(c) { vec![c] } else { c.escape_default().collect() })
+        .collect()
 }
 
 /// A command line that sends the same request, as far as curl can.
 fn curl(request: &Request) -> String {
     if request.verbatim.is_some() {
-        return "these bytes cannot be sent with curl; use `replay`, or a raw connection".to_owned();
+        return "these bytes cannot be sent with curl; use `replay`, or a raw connection"
+            .to_owned();
     }
     let mut words = vec!["curl".to_owned(), "-i".to_owned()];
     if request.method == "HEAD" {
@@ -120,10 +143,16 @@ fn curl(request: &Request) -> String {
         words.extend(["-X".to_owned(), quoted(&request.method)]);
     }
     for header in &request.headers {
-        words.extend(["-H".to_owned(), quoted(&format!("{}: {}", header.name, header.value.text()))]);
+        words.extend([
+            "-H".to_owned(),
+            quoted(&format!("{}: {}", header.name, header.value.text())),
+        ]);
     }
     if !request.body.0.is_empty() {
-        words.extend(["--data-binary".to_owned(), quoted(&cut_at(&request.body.text(), LONGEST_MESSAGE))]);
+        words.extend([
+            "--data-binary".to_owned(),
+            quoted(&cut_at(&request.body.text(), LONGEST_MESSAGE)),
+        ]);
     }
     words.push("--path-as-is".to_owned());
     words.push(quoted(&format!("{}{}", request.base, request.target)));
@@ -136,12 +165,15 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     if word.chars().any(char::is_control) {
-        let escaped: String = word.chars().flat_map(|c| match c {
-            '\'' => "\\'".chars().collect::<Vec<_>>(),
-            '\\' => "\\\\".chars().collect(),
-            c if c.is_control() => format!("\\x{:02x}", u32::from(c)).chars().collect(),
-            c => vec![c],
-        }).collect();
+        let escaped: String = word
+            .chars()
+            .flat_map(|c| match c {
+                '\'' => "\\'".chars().collect::<Vec<_>>(),
+                '\\' => "\\\\".chars().collect(),
+                c if c.is_control() => format!("\\x{:02x}", u32::from(c)).chars().collect(),
+                c => vec![c],
+            })
+            .collect();
         return format!("$'{escaped}'");
     }
     format!("'{}'", word.replace('\'', "'\\''"))
@@ -152,14 +184,19 @@ pub(super) fn timeline(trace: &Trace, at: usize) -> Vec<String> {
     let end = (at + 1).min(trace.entries.len());
     let start = end.saturating_sub(TIMELINE);
     let origin = trace.entries.iter().find_map(|entry| moment(&entry.act));
-    trace.entries[start..end].iter().map(|entry| {
-        let at = moment(&entry.act).zip(origin).map(|(now, origin)| format!("t+{:.3}s ", (now - origin) as f64 / 1e3));
-        let role = match &entry.role {
-            Role::Step => String::new(),
-            Role::Before(name) | Role::After(name) => format!(" (control {name})"),
-        };
-        format!("{}{}{role}: {}", at.unwrap_or_default(), entry.step, line(&entry.act))
-    }).collect()
+    trace.entries[start..end]
+        .iter()
+        .map(|entry| {
+            let at = moment(&entry.act)
+                .zip(origin)
+                .map(|(now, origin)| format!("t+{:.3}s ", (now - origin) as f64 / 1e3));
+            let role = match &entry.role {
+                Role::Step => String::new(),
+                Role::Before(name) | Role::After(name) => format!(" (control {name})"),
+            };
+            format!("{}{}{role}: {}", at.unwrap_or_default(), entry.step, line(&entry.act))
+        })
+        .collect()
 }
 
 fn moment(act: &Act) -> Option<i64> {
@@ -184,7 +221,9 @@ fn line(act: &Act) -> String {
         Act::Hook { hook, result: Err(reason) } => format!("hook {hook}: {reason}"),
         Act::Race { trials } => format!("a race of {} pairs", trials.len()),
         Act::Sample { exchanges, .. } => format!("a sample of {} requests", exchanges.len()),
-        Act::Socket { connection, event: seen, .. } => format!("socket {connection}: {}", event(seen)),
+        Act::Socket { connection, event: seen, .. } => {
+            format!("socket {connection}: {}", event(seen))
+        }
         Act::Wait { milliseconds } => format!("{:.3} s pass", *milliseconds as f64 / 1e3),
     }
 }
@@ -192,7 +231,6 @@ fn line(act: &Act) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Header;
 
     #[test]
     fn a_curl_line_survives_quotes_and_control_bytes() {
@@ -213,7 +251,10 @@ mod tests {
     #[test]
     fn long_texts_are_cut_and_control_bytes_shown() {
         assert!(cut(&"x".repeat(10_000)).len() < 700);
-        let request = Request { verbatim: Some(Vec::from(*b"GET / HTTP/1.1\r\nA: \x00\x1b[31m\r\n\r\n").into()), ..Request::default() };
+        let request = Request {
+            verbatim: Some(Vec::from(*b"GET / HTTP/1.1\r\nA: \x00\x1b[31m\r\n\r\n").into()),
+            ..Request::default()
+        };
         assert_eq!(render_request(&request), "GET / HTTP/1.1\nA: \\u{0}\\u{1b}[31m\n\n");
     }
 }

@@ -2,7 +2,10 @@
 
 mod assess;
 mod classify;
+mod decide;
 mod evidence;
+mod face;
+mod relations;
 mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 pub use assess::{Assessed, Observed, assess};
-pub use classify::{Class, classify, refuses};
+pub use classify::{Class, classify};
 pub use evidence::{render_request, render_response, shown};
+pub use face::Face;
 
 use crate::contract::Catalogue;
-use crate::model::{Act, CheckId, Entry, Exchange, Finding, Flow, Level, Role, SocketEvent, Trace, Violation};
-use crate::scenario::{Action, Check, Expectation, Kind, Scenario, Step, When};
+use crate::model::{
+    Act, CheckId, Entry, Exchange, Finding, Flow, Level, Role, SocketEvent, Trace, Violation,
+};
+use crate::scenario::{Action, Assertion, Check, Expectation, Kind, Scenario, Step, When};
 use crate::target::FlowBinding;
+use decide::Decision;
 use tally::{Site, Tally};
 
 /// What traces are judged by.
@@ -41,7 +48,12 @@ pub fn judge(law: &Law<'_>, scenario: &Scenario, trace: &Trace) -> Vec<Finding> 
 }
 
 /// Holds an entry against one expectation by itself: what a prerequisite is told by.
-pub(super) fn hold_all(binding: &FlowBinding, expectation: &Expectation, trace: &Trace, entry: &Entry) -> Assessed {
+pub(super) fn hold_all(
+    binding: &FlowBinding,
+    expectation: &Expectation,
+    trace: &Trace,
+    entry: &Entry,
+) -> Assessed {
     match (&expectation.kind, &entry.act) {
         (Kind::Count { outcome, at_least, at_most }, Act::Race { trials }) => {
             tally::race(binding, trials, outcome, *at_least, *at_most)
@@ -50,20 +62,23 @@ pub(super) fn hold_all(binding: &FlowBinding, expectation: &Expectation, trace: 
             tally::sample(exchanges, values, *distinct, *identical)
         }
         (Kind::Answer(assertion), act) => {
-            let results = exchanges(act).map(|exchange| assess(binding, assertion, &observed(trace, entry, exchange)));
-            results.into_iter().find(|result| *result != Assessed::Holds).unwrap_or(Assessed::Holds)
+            let mut results = exchanges(act).map(|exchange| {
+                let face = Face::new(exchange);
+                assess(binding, assertion, &observed(trace, entry, &face))
+            });
+            results.find(|result| *result != Assessed::Holds).unwrap_or(Assessed::Holds)
         }
         _ => Assessed::Holds,
     }
 }
 
 /// One exchange, or what was seen on a socket, with the names that were known then.
-fn observed<'a>(trace: &'a Trace, entry: &'a Entry, exchange: &'a Exchange) -> Observed<'a> {
+fn observed<'a>(trace: &'a Trace, entry: &'a Entry, face: &'a Face<'a>) -> Observed<'a> {
     let event = match &entry.act {
         Act::Socket { event, .. } => Some(event),
         _ => None,
     };
-    Observed { exchange, event, entry, trace }
+    Observed { face, event, entry, trace }
 }
 
 struct Bench<'a> {
@@ -79,8 +94,14 @@ impl<'a> Bench<'a> {
     fn new(law: &'a Law<'a>, scenario: &'a Scenario, trace: &'a Trace) -> Self {
         let mut sites = BTreeMap::new();
         find_sites(scenario, &scenario.steps, None, &mut sites);
-        let mut bench =
-            Self { law, scenario, trace, controls: BTreeMap::new(), tallies: IndexMap::new(), sites };
+        let mut bench = Self {
+            law,
+            scenario,
+            trace,
+            controls: BTreeMap::new(),
+            tallies: IndexMap::new(),
+            sites,
+        };
         bench.judge_controls();
         bench
     }
@@ -93,17 +114,24 @@ impl<'a> Bench<'a> {
                 Role::After(name) => (name, "after"),
             };
             let state = self.controls.entry(entry.group).or_insert(Ok(()));
-            let (Act::Exchange(exchange), Some(set)) = (&entry.act, entry.expectations) else { continue };
+            let (Act::Exchange(exchange), Some(set)) = (&entry.act, entry.expectations) else {
+                continue;
+            };
             for expectation in self.scenario.expectations(set) {
-                let Kind::Answer(assertion) = &expectation.kind else { continue };
-                let observed = observed(self.trace, entry, exchange);
+                let Kind::Answer(assertion) = &expectation.kind else {
+                    continue;
+                };
+                let face = Face::new(exchange);
+                let observed = observed(self.trace, entry, &face);
                 let failure = match assess(self.law.binding, assertion, &observed) {
                     Assessed::Holds => continue,
                     Assessed::Breaks(violation) => violation.got,
                     Assessed::NoAnswer(reason) => reason,
                 };
                 if state.is_ok() {
-                    *state = Err(format!("the control `{name}` did not hold {moment} the step: {failure}"));
+                    *state = Err(format!(
+                        "the control `{name}` did not hold {moment} the step: {failure}"
+                    ));
                 }
             }
         }
@@ -111,22 +139,34 @@ impl<'a> Bench<'a> {
 
     fn entry(&mut self, at: usize) {
         let entry = &self.trace.entries[at];
-        self.hold_always(at, entry);
+        let faces: Vec<Face<'_>> = exchanges(&entry.act).map(Face::new).collect();
+        self.hold_always(at, entry, &faces);
         if entry.role != Role::Step {
             return;
         }
-        let Some(set) = entry.expectations else { return };
+        let Some(set) = entry.expectations else {
+            return;
+        };
         for (index, expectation) in self.scenario.expectations(set).iter().enumerate() {
-            let Some(check) = &expectation.check else { continue };
+            let Some(check) = &expectation.check else {
+                continue;
+            };
             if !self.chosen(expectation.when.as_ref()) {
                 continue;
             }
             let site = Site { set, index };
-            self.hold(check, expectation, at, site);
+            self.hold(check, expectation, at, site, &faces);
         }
     }
 
-    fn hold(&mut self, check: &CheckId, expectation: &Expectation, at: usize, site: Site) {
+    fn hold(
+        &mut self,
+        check: &CheckId,
+        expectation: &Expectation,
+        at: usize,
+        site: Site,
+        faces: &[Face<'_>],
+    ) {
         let entry = &self.trace.entries[at];
         match (&expectation.kind, &entry.act) {
             (Kind::Count { outcome, at_least, at_most }, Act::Race { trials }) => {
@@ -137,13 +177,10 @@ impl<'a> Bench<'a> {
                 let result = tally::sample(exchanges, values, *distinct, *identical);
                 self.note(check, result, at, Some(site));
             }
-            (_, Act::Sample { exchanges, .. }) => {
-                for exchange in exchanges {
-                    self.hold_exchange(check, expectation, exchange, at, Some(site));
+            (_, Act::Exchange(_) | Act::Sample { .. } | Act::Socket { .. }) => {
+                for face in faces {
+                    self.hold_exchange(check, expectation, face, at, Some(site));
                 }
-            }
-            (_, Act::Exchange(exchange) | Act::Socket { exchange, .. }) => {
-                self.hold_exchange(check, expectation, exchange, at, Some(site));
             }
             _ => {}
         }
@@ -153,12 +190,13 @@ impl<'a> Bench<'a> {
         &mut self,
         check: &CheckId,
         expectation: &Expectation,
-        exchange: &'a Exchange,
+        face: &Face<'_>,
         at: usize,
         site: Option<Site>,
     ) {
         let entry = &self.trace.entries[at];
-        let observed = observed(self.trace, entry, exchange);
+        let exchange = face.exchange;
+        let observed = observed(self.trace, entry, face);
         let binding = self.law.binding;
         match &expectation.kind {
             Kind::Answer(assertion) => {
@@ -166,40 +204,7 @@ impl<'a> Bench<'a> {
                 self.note_exchange(check, result, at, site, exchange);
             }
             Kind::Decide { gap, answers } => {
-                if let Err(error) = &exchange.reply
-                    && observed.event.is_none()
-                    && !matches!(error, crate::model::WireError::Closed(_))
-                {
-                    return self.note(check, Assessed::NoAnswer(error.to_string()), at, site);
-                }
-                let found = answers
-                    .iter()
-                    .find(|(_, assertion)| matches!(assess(binding, assertion, &observed), Assessed::Holds))
-                    .map(|(name, _)| name.as_str());
-                let chosen = binding.choices.get(gap).map(String::as_str);
-                let seen = found.map_or_else(
-                    || format!("none of the allowed answers: {}", shown(binding, &observed)),
-                    str::to_owned,
-                );
-                self.tally(check).observe(format!("{gap}: {seen}"));
-                let level = self.scenario.checks.get(check).or_else(|| self.law.always.get(check)).map(|c| c.level);
-                match (chosen, found) {
-                    (None, _) if level == Some(Level::Record) => self.tally(check).record(site),
-                    // Where the clause decides and the profile does not, every allowed answer is right.
-                    (None, Some(_)) => self.note(check, Assessed::Holds, at, site),
-                    (None, None) => {
-                        let wanted = answers.iter().map(|(name, _)| format!("{gap}: {name}")).collect();
-                        let violation = Violation { wanted, got: seen };
-                        self.note_exchange(check, Assessed::Breaks(violation), at, site, exchange);
-                    }
-                    (Some(chosen), Some(found)) if chosen == found => self.note(check, Assessed::Holds, at, site),
-                    (Some(chosen), _) => {
-                        let wanted = format!("{gap}: {chosen}, as the profile says");
-                        let violation = Violation::new(wanted, format!("{gap}: {seen}"));
-                        self.tally(check).contradicted = true;
-                        self.note_exchange(check, Assessed::Breaks(violation), at, site, exchange);
-                    }
-                }
+                self.decide(check, gap, answers, &observed, at, site);
             }
             Kind::Record(label) => {
                 let line = format!("{label}: {}", shown(binding, &observed));
@@ -210,26 +215,75 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn hold_always(&mut self, at: usize, entry: &'a Entry) {
-        for exchange in exchanges(&entry.act) {
-            // The report of what was seen on an open socket repeats its handshake; that was held once.
-            if matches!(&entry.act, Act::Socket { event, .. } if !matches!(event, SocketEvent::Opened(_) | SocketEvent::Refused(_))) {
-                continue;
+    fn decide(
+        &mut self,
+        check: &CheckId,
+        gap: &str,
+        answers: &[(String, Assertion)],
+        observed: &Observed<'_>,
+        at: usize,
+        site: Option<Site>,
+    ) {
+        let binding = self.law.binding;
+        let own = self.scenario.checks.get(check).or_else(|| self.law.always.get(check));
+        let level = own.map_or(Level::Must, |check| check.level);
+        match decide::decide(binding, gap, answers, observed, level) {
+            Decision::NoAnswer(reason) => {
+                self.note(check, Assessed::NoAnswer(reason), at, site);
             }
-            for expectation in &self.scenario.always {
-                let Some(check) = &expectation.check else { continue };
-                let applies = expectation.filter.as_ref().is_none_or(|filter| {
-                    assess::filter(self.law.binding, filter, exchange)
-                });
-                if exchange.reply.is_err() || !applies || !self.chosen(expectation.when.as_ref()) {
-                    continue;
-                }
-                self.hold_exchange(check, expectation, exchange, at, None);
+            Decision::Recorded(seen) => {
+                let tally = self.tally(check);
+                tally.observe(seen);
+                tally.record(site);
+            }
+            Decision::Kept(seen) => {
+                self.tally(check).observe(seen);
+                self.note(check, Assessed::Holds, at, site);
+            }
+            Decision::Broken { seen, wanted, contradicted } => {
+                let tally = self.tally(check);
+                tally.observe(seen.clone());
+                tally.contradicted |= contradicted;
+                let result = Assessed::Breaks(Violation { wanted, got: seen });
+                self.note_exchange(check, result, at, site, observed.face.exchange);
             }
         }
     }
 
-    fn note_exchange(&mut self, check: &CheckId, result: Assessed, at: usize, site: Option<Site>, exchange: &Exchange) {
+    fn hold_always(&mut self, at: usize, entry: &'a Entry, faces: &[Face<'_>]) {
+        for face in faces {
+            // The report of what was seen on an open socket repeats its handshake; that was held once.
+            if matches!(&entry.act, Act::Socket { event, .. } if !matches!(event, SocketEvent::Opened(_) | SocketEvent::Refused(_)))
+            {
+                continue;
+            }
+            for expectation in &self.scenario.always {
+                let Some(check) = &expectation.check else {
+                    continue;
+                };
+                let applies = expectation
+                    .filter
+                    .as_ref()
+                    .is_none_or(|filter| assess::filter(self.law.binding, filter, face));
+                if face.exchange.reply.is_err()
+                    || !applies
+                    || !self.chosen(expectation.when.as_ref())
+                {
+                    continue;
+                }
+                self.hold_exchange(check, expectation, face, at, None);
+            }
+        }
+    }
+
+    fn note_exchange(
+        &mut self,
+        check: &CheckId,
+        result: Assessed,
+        at: usize,
+        site: Option<Site>,
+        exchange: &Exchange,
+    ) {
         let broke = matches!(result, Assessed::Breaks(_));
         self.note(check, result, at, site);
         if broke {
@@ -246,7 +300,8 @@ impl<'a> Bench<'a> {
             // The server answered the good request before and after: that it did not answer this
             // one is something that it did.
             (Assessed::NoAnswer(reason), Some(Ok(()))) if site.is_some() => {
-                let got = format!("no answer, while the controls around it were answered: {reason}");
+                let got =
+                    format!("no answer, while the controls around it were answered: {reason}");
                 Assessed::Breaks(Violation::new("an answer", got))
             }
             (result, _) => result,
@@ -267,16 +322,21 @@ impl<'a> Bench<'a> {
 
     fn chosen(&self, when: Option<&When>) -> bool {
         when.is_none_or(|when| {
-            self.law.binding.choices.get(&when.choice).is_some_and(|answer| when.is.contains(answer))
+            self.law
+                .binding
+                .choices
+                .get(&when.choice)
+                .is_some_and(|answer| when.is.contains(answer))
         })
     }
 
     fn conclude(mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let declared: Vec<(CheckId, Check, bool)> = (self.scenario.checks.iter().map(|(id, c)| (id, c, true)))
-            .chain(self.law.always.iter().map(|(id, c)| (id, c, false)))
-            .map(|(id, check, own)| (id.clone(), check.clone(), own))
-            .collect();
+        let declared: Vec<(CheckId, Check, bool)> =
+            (self.scenario.checks.iter().map(|(id, c)| (id, c, true)))
+                .chain(self.law.always.iter().map(|(id, c)| (id, c, false)))
+                .map(|(id, check, own)| (id.clone(), check.clone(), own))
+                .collect();
         let none = BTreeMap::new();
         for (id, check, own) in declared {
             let tally = self.tallies.shift_remove(&id).unwrap_or_default();
@@ -292,7 +352,10 @@ impl<'a> Bench<'a> {
                 check: &check,
                 open: &open,
                 gate: gate.as_ref(),
-                choice: gate.as_ref().and_then(|g| self.law.binding.choices.get(&g.choice)).map(String::as_str),
+                choice: gate
+                    .as_ref()
+                    .and_then(|g| self.law.binding.choices.get(&g.choice))
+                    .map(String::as_str),
                 stop: self.trace.stop.as_ref(),
                 trace: self.trace,
                 deviation: deviation(self.law.catalogue, &check, self.law.binding.flow),
@@ -310,7 +373,9 @@ fn deviation(catalogue: &Catalogue, check: &Check, flow: Flow) -> Option<String>
 
 fn exchanges(act: &Act) -> Box<dyn Iterator<Item = &Exchange> + '_> {
     match act {
-        Act::Exchange(exchange) | Act::Socket { exchange, .. } => Box::new(std::iter::once(&**exchange)),
+        Act::Exchange(exchange) | Act::Socket { exchange, .. } => {
+            Box::new(std::iter::once(&**exchange))
+        }
         Act::Race { trials } => Box::new(trials.iter().flat_map(|trial| &trial.exchanges)),
         Act::Sample { exchanges, .. } => Box::new(exchanges.iter()),
         Act::Hook { .. } | Act::Wait { .. } => Box::new(std::iter::empty()),
@@ -329,7 +394,13 @@ fn find_sites(
         let mut sets: Vec<_> = step.expect.into_iter().collect();
         match &step.action {
             Action::Boundary(boundary) => {
-                sets.extend(boundary.just_before.into_iter().chain(boundary.exactly_at).chain(boundary.just_after));
+                sets.extend(
+                    boundary
+                        .just_before
+                        .into_iter()
+                        .chain(boundary.exactly_at)
+                        .chain(boundary.just_after),
+                );
                 find_sites(scenario, &boundary.prepare, gate, sites);
             }
             Action::Race(race) => find_sites(scenario, &race.prepare, gate, sites),

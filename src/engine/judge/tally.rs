@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assess::Assessed;
 use super::classify::is_class;
 use super::evidence::timeline;
+use super::face::Face;
 use crate::model::{
-    CheckId, Evidence, Exchange, ExpectationSet, Finding, Flow, Level, SentAndReceived, Stop, StopKind,
-    Trace, Trial, Verdict, Violation,
+    CheckId, Evidence, Exchange, ExpectationSet, Finding, Flow, Level, SentAndReceived, Stop,
+    StopKind, Trace, Trial, Verdict, Violation,
 };
 use crate::scenario::{Check, When};
 use crate::target::FlowBinding;
@@ -80,7 +81,13 @@ impl Tally {
         self.violation.as_ref().map(|(at, _)| *at)
     }
 
-    pub(super) fn conclude(self, terms: &Terms<'_>, check: CheckId, flow: Flow, scenario: String) -> Finding {
+    pub(super) fn conclude(
+        self,
+        terms: &Terms<'_>,
+        check: CheckId,
+        flow: Flow,
+        scenario: String,
+    ) -> Finding {
         let (verdict, reason) = self.verdict(terms);
         let at = self.violation_at();
         let step = at.and_then(|at| terms.trace.entries.get(at)).map(|entry| entry.step.clone());
@@ -117,8 +124,12 @@ impl Tally {
         if let Some(gate) = terms.gate {
             let wanted = gate.is.join(" or ");
             let reason = match terms.choice {
-                Some(choice) => format!("the profile says {}: {choice}; this is about {wanted}", gate.choice),
-                None => format!("the profile does not decide {}; this is about {wanted}", gate.choice),
+                Some(choice) => {
+                    format!("the profile says {}: {choice}; this is about {wanted}", gate.choice)
+                }
+                None => {
+                    format!("the profile does not decide {}; this is about {wanted}", gate.choice)
+                }
             };
             return (Verdict::NotApplicable, Some(reason));
         }
@@ -148,7 +159,9 @@ impl Tally {
     fn missed(&self, terms: &Terms<'_>) -> Option<String> {
         let all_reached = terms.open.is_subset(&self.reached);
         match terms.stop {
-            Some(stop) if !all_reached => Some(format!("the scenario ended at {}: {}", stop.step, stop.reason)),
+            Some(stop) if !all_reached => {
+                Some(format!("the scenario ended at {}: {}", stop.step, stop.reason))
+            }
             None if !all_reached => Some("a step that asserts this never ran".to_owned()),
             _ if self.assertions == 0 => Some("nothing asserted this".to_owned()),
             _ => None,
@@ -170,7 +183,9 @@ pub(super) fn race(
         if trial.exchanges.iter().any(|exchange| exchange.reply.is_err()) {
             unanswered += 1;
         }
-        let is = |exchange: &&Exchange| outcome.iter().any(|name| is_class(binding, exchange, name));
+        let is = |exchange: &&Exchange| {
+            outcome.iter().any(|name| is_class(binding, &Face::new(exchange), name))
+        };
         let count = trial.exchanges.iter().filter(is).count();
         let few = at_least.is_some_and(|least| count < least as usize);
         if few || at_most.is_some_and(|most| count > most as usize) {
@@ -182,22 +197,35 @@ pub(super) fn race(
         return Assessed::Holds;
     }
     if answered_wrong == 0 || (unanswered == trials.len()) {
-        return Assessed::NoAnswer(format!("{unanswered} of {} pairs were not answered", trials.len()));
+        return Assessed::NoAnswer(format!(
+            "{unanswered} of {} pairs were not answered",
+            trials.len()
+        ));
     }
     let bounds = match (at_least, at_most) {
         (Some(least), Some(most)) if least == most => format!("{least}"),
         (least, most) => {
-            let (least, most) = (least.unwrap_or_default(), most.map_or("any".to_owned(), |m| m.to_string()));
+            let (least, most) =
+                (least.unwrap_or_default(), most.map_or("any".to_owned(), |m| m.to_string()));
             format!("{least} to {most}")
         }
     };
-    let got: Vec<String> = wrong.iter().map(|(count, times)| format!("{count} in {times}")).collect();
+    let got: Vec<String> =
+        wrong.iter().map(|(count, times)| format!("{count} in {times}")).collect();
     let wanted = format!("{bounds} of each pair {}", outcome.join(" or "));
-    Assessed::Breaks(Violation::new(wanted, format!("{} of {} trials", got.join(", "), trials.len())))
+    Assessed::Breaks(Violation::new(
+        wanted,
+        format!("{} of {} trials", got.join(", "), trials.len()),
+    ))
 }
 
 /// Holds all answers of a sample against each other.
-pub(super) fn sample(exchanges: &[Exchange], values: &[Option<String>], distinct: bool, identical: bool) -> Assessed {
+pub(super) fn sample(
+    exchanges: &[Exchange],
+    values: &[Option<String>],
+    distinct: bool,
+    identical: bool,
+) -> Assessed {
     if let Some(error) = exchanges.iter().find_map(|exchange| exchange.reply.as_ref().err()) {
         return Assessed::NoAnswer(error.to_string());
     }
@@ -205,16 +233,23 @@ pub(super) fn sample(exchanges: &[Exchange], values: &[Option<String>], distinct
         let found: Vec<&String> = values.iter().flatten().collect();
         if found.len() < values.len() || found.is_empty() {
             let missing = values.len() - found.len();
-            return Assessed::NoAnswer(format!("{missing} of {} answers had no value to compare", values.len()));
+            return Assessed::NoAnswer(format!(
+                "{missing} of {} answers had no value to compare",
+                values.len()
+            ));
         }
         let different: BTreeSet<&String> = found.iter().copied().collect();
         if different.len() < found.len() {
             let got = format!("{} different values among {}", different.len(), found.len());
-            return Assessed::Breaks(Violation::new(format!("{} different values", found.len()), got));
+            return Assessed::Breaks(Violation::new(
+                format!("{} different values", found.len()),
+                got,
+            ));
         }
     }
     if identical {
-        let face = |exchange: &Exchange| exchange.reply.as_ref().map(|r| (r.status, r.body.clone())).ok();
+        let face =
+            |exchange: &Exchange| exchange.reply.as_ref().map(|r| (r.status, r.body.clone())).ok();
         let first = exchanges.first().and_then(face);
         if let Some(at) = exchanges.iter().position(|exchange| face(exchange) != first) {
             let got = format!("answer {} differs from the first", at + 1);

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::Context;
 use crate::model::{ExpectationSet, parse_duration};
-use crate::scenario::action::{Capture, Source, When};
+use crate::scenario::action::When;
 use crate::scenario::expectation::{
     Assertion, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
 };
 use crate::scenario::matcher::Matcher;
 use crate::scenario::one_or_many::OneOrMany;
-use crate::scenario::raw::{RawCapture, RawExpectation, RawFilter, RawJwt, RawSampleExpectation, RawRaceExpectation, RawWhen};
+use crate::scenario::raw::{
+    RawExpectation, RawFilter, RawJwt, RawRaceExpectation, RawSampleExpectation, RawWhen,
+};
 use crate::scenario::vocabulary::{GENERAL_OUTCOMES, Vocabulary};
 use crate::source::{Diagnostic, JsonPath, SourceFile, YamlPath};
 
@@ -41,12 +42,23 @@ impl Context<'_> {
         self.keep(expectations)
     }
 
-    pub(super) fn some_set(&mut self, raw: &[RawExpectation], path: &YamlPath) -> Option<ExpectationSet> {
+    pub(super) fn some_set(
+        &mut self,
+        raw: &[RawExpectation],
+        path: &YamlPath,
+    ) -> Option<ExpectationSet> {
         (!raw.is_empty()).then(|| self.set(raw, path))
     }
 
-    pub(super) fn expectations(&mut self, raw: &[RawExpectation], path: &YamlPath) -> Vec<Expectation> {
-        raw.iter().enumerate().map(|(index, raw)| self.expectation(raw, &path.index(index))).collect()
+    pub(super) fn expectations(
+        &mut self,
+        raw: &[RawExpectation],
+        path: &YamlPath,
+    ) -> Vec<Expectation> {
+        raw.iter()
+            .enumerate()
+            .map(|(index, raw)| self.expectation(raw, &path.index(index)))
+            .collect()
     }
 
     fn expectation(&mut self, raw: &RawExpectation, path: &YamlPath) -> Expectation {
@@ -57,14 +69,22 @@ impl Context<'_> {
             (Some(gap), _) => self.decision(gap, raw, path),
             (None, Some(label)) => {
                 if check.is_none() {
-                    self.out.key("scenario::expect", &path.key("record"), "`record` needs a `check`");
+                    self.out.key(
+                        "scenario::expect",
+                        &path.key("record"),
+                        "`record` needs a `check`",
+                    );
                 }
                 Kind::Record(label.clone())
             }
             (None, None) => {
                 let assertion = self.assertion(raw, path);
                 if assertion.is_empty() {
-                    self.out.value("scenario::expect", path, "this expects nothing, so it can never fail");
+                    self.out.value(
+                        "scenario::expect",
+                        path,
+                        "this expects nothing, so it can never fail",
+                    );
                     self.out.help("say what the answer must be: `outcome`, `status`, `json`, ...");
                 }
                 Kind::Answer(Box::new(assertion))
@@ -76,7 +96,11 @@ impl Context<'_> {
     fn decision(&mut self, gap: &str, raw: &RawExpectation, path: &YamlPath) -> Kind {
         let allowed = self.vocabulary.gaps.get(gap).cloned();
         if allowed.is_none() {
-            self.out.value("scenario::gap", &path.key("choice"), format!("`{gap}` is not a gap of this flow"));
+            self.out.value(
+                "scenario::gap",
+                &path.key("choice"),
+                format!("`{gap}` is not a gap of this flow"),
+            );
             self.out.did_you_mean(gap, self.vocabulary.gaps.keys().map(String::as_str));
         }
         if raw.check.is_none() || raw.answers.is_empty() {
@@ -86,7 +110,11 @@ impl Context<'_> {
         for (name, answer) in &raw.answers {
             let path = path.key("answers").key(name);
             if let Some(allowed) = allowed.as_ref().filter(|allowed| !allowed.contains(name)) {
-                self.out.key("scenario::gap", &path, format!("`{name}` is not an allowed answer to `{gap}`"));
+                self.out.key(
+                    "scenario::gap",
+                    &path,
+                    format!("`{name}` is not an allowed answer to `{gap}`"),
+                );
                 self.out.did_you_mean(name, allowed.iter().map(String::as_str));
             }
             self.only_assertion(answer, &path);
@@ -141,13 +169,23 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn outcomes(&mut self, raw: Option<&OneOrMany<String>>, path: &YamlPath) -> Vec<String> {
+    pub(super) fn outcomes(
+        &mut self,
+        raw: Option<&OneOrMany<String>>,
+        path: &YamlPath,
+    ) -> Vec<String> {
         let names = many(raw);
         for name in &names {
-            let known = self.vocabulary.outcomes.contains(name) || GENERAL_OUTCOMES.contains(&name.as_str());
+            let known = self.vocabulary.outcomes.contains(name)
+                || GENERAL_OUTCOMES.contains(&name.as_str());
             if !known {
-                self.out.value("scenario::outcome", path, format!("`{name}` is not an outcome of this flow"));
-                let words = self.vocabulary.outcomes.iter().map(String::as_str).chain(GENERAL_OUTCOMES);
+                self.out.value(
+                    "scenario::outcome",
+                    path,
+                    format!("`{name}` is not an outcome of this flow"),
+                );
+                let words =
+                    self.vocabulary.outcomes.iter().map(String::as_str).chain(GENERAL_OUTCOMES);
                 self.out.did_you_mean(name, words);
             }
         }
@@ -172,7 +210,11 @@ impl Context<'_> {
         let documented = self.outcomes(raw.documented.as_ref(), &path.key("documented"));
         let event = many(raw.event.as_ref());
         for wrong in event.iter().filter(|name| !EVENTS.contains(&name.as_str())) {
-            self.out.value("scenario::event", &path.key("event"), format!("`{wrong}` is not an event"));
+            self.out.value(
+                "scenario::event",
+                &path.key("event"),
+                format!("`{wrong}` is not an event"),
+            );
             self.out.did_you_mean(wrong, EVENTS);
         }
         Assertion {
@@ -195,16 +237,29 @@ impl Context<'_> {
             same_as: raw.same_as.as_ref().map(|same| {
                 if !self.step_ids.contains(&same.step) {
                     let path = path.key("same_as").key("step");
-                    self.out.value("scenario::step", &path, format!("no earlier step has the id `{}`", same.step));
+                    self.out.value(
+                        "scenario::step",
+                        &path,
+                        format!("no earlier step has the id `{}`", same.step),
+                    );
                     let known: Vec<String> = self.step_ids.iter().cloned().collect();
                     self.out.did_you_mean(&same.step, known.iter().map(String::as_str));
                 }
-                SameAs { step: same.step.clone(), except: same.except.iter().map(|h| h.to_lowercase()).collect() }
+                SameAs {
+                    step: same.step.clone(),
+                    except: same.except.iter().map(|h| h.to_lowercase()).collect(),
+                }
             }),
             no_secrets: raw.no_secrets.as_ref().map(|secrets| secrets.except.clone()),
-            status_equals: raw.status_equals.as_ref().and_then(|at| self.json_path(at, &path.key("status_equals"))),
+            status_equals: raw
+                .status_equals
+                .as_ref()
+                .and_then(|at| self.json_path(at, &path.key("status_equals"))),
             event,
-            close_code: raw.close_code.as_ref().map(|value| self.matcher(value, &path.key("close_code"))),
+            close_code: raw
+                .close_code
+                .as_ref()
+                .map(|value| self.matcher(value, &path.key("close_code"))),
             within: raw.within.as_ref().and_then(|text| self.duration(text, &path.key("within"))),
         }
     }
@@ -217,11 +272,21 @@ impl Context<'_> {
         }
     }
 
-    fn named_matchers(&mut self, raw: &indexmap::IndexMap<String, Value>, path: &YamlPath) -> Vec<(String, Matcher)> {
-        raw.iter().map(|(name, value)| (name.clone(), self.matcher(value, &path.key(name)))).collect()
+    fn named_matchers(
+        &mut self,
+        raw: &indexmap::IndexMap<String, Value>,
+        path: &YamlPath,
+    ) -> Vec<(String, Matcher)> {
+        raw.iter()
+            .map(|(name, value)| (name.clone(), self.matcher(value, &path.key(name))))
+            .collect()
     }
 
-    fn path_matchers(&mut self, raw: &indexmap::IndexMap<String, Value>, path: &YamlPath) -> Vec<(JsonPath, Matcher)> {
+    fn path_matchers(
+        &mut self,
+        raw: &indexmap::IndexMap<String, Value>,
+        path: &YamlPath,
+    ) -> Vec<(JsonPath, Matcher)> {
         let mut matchers = Vec::new();
         for (at, value) in raw {
             let path = path.key(at);
@@ -256,72 +321,20 @@ impl Context<'_> {
         })
     }
 
-    pub(super) fn captures(
+    pub(super) fn race_expectations(
         &mut self,
-        raw: &indexmap::IndexMap<String, RawCapture>,
-        operation: Option<&str>,
+        raw: &[RawRaceExpectation],
         path: &YamlPath,
-    ) -> Vec<Capture> {
-        let mut captures = Vec::new();
-        for (name, raw) in raw {
-            captures.extend(self.capture(name, raw, operation, &path.key(name)));
-            self.names.add(name);
-        }
-        captures
-    }
-
-    pub(super) fn capture(
-        &mut self,
-        name: &str,
-        raw: &RawCapture,
-        operation: Option<&str>,
-        path: &YamlPath,
-    ) -> Option<Capture> {
-        let mut sources: Vec<Source> = Vec::new();
-        if let Some(field) = &raw.field {
-            let words = operation.and_then(|operation| self.vocabulary.operations.get(operation));
-            if let Some(words) = words.filter(|words| !words.fields.contains(field)) {
-                let known: Vec<String> = words.fields.iter().cloned().collect();
-                let message = format!("the answer of this operation has no field `{field}`");
-                self.out.value("scenario::field", &path.key("field"), message);
-                self.out.did_you_mean(field, known.iter().map(String::as_str));
-            }
-            sources.push(Source::Field(field.clone()));
-        }
-        if let Some(at) = &raw.json {
-            sources.extend(self.json_path(at, &path.key("json")).map(Source::Json));
-        }
-        sources.extend(raw.header.clone().map(Source::Header));
-        if let Some(text) = &raw.text {
-            let compiled = Regex::new(text).map_err(|error| format!("not a regular expression: {error}"));
-            let regex = note(compiled, |message| {
-                self.out.value("scenario::capture", &path.key("text"), message);
-            });
-            sources.extend(regex.map(Source::Text));
-        }
-        if let Some(claim) = &raw.claim {
-            let token = self.template(&claim.token, &path.key("claim").key("token"));
-            let at = self.json_path(&claim.path, &path.key("claim").key("path"));
-            sources.extend(at.map(|at| Source::Claim(token, at)));
-        }
-        if let Some(text) = &raw.value {
-            sources.push(Source::Value(self.template(text, &path.key("value"))));
-        }
-        if sources.len() > 1 || (sources.is_empty() && self.out.is_empty()) {
-            let message = "a capture has exactly one of `field`, `json`, `header`, `text`, `claim`, `value`";
-            self.out.value("scenario::capture", path, message);
-        }
-        let source = sources.into_iter().next()?;
-        let secret = raw.secret.unwrap_or(matches!(source, Source::Field(_)));
-        Some(Capture { name: name.to_owned(), source, secret })
-    }
-
-    pub(super) fn race_expectations(&mut self, raw: &[RawRaceExpectation], path: &YamlPath) -> ExpectationSet {
+    ) -> ExpectationSet {
         let mut expectations = Vec::new();
         for (index, raw) in raw.iter().enumerate() {
             let path = path.index(index);
             if raw.at_least.is_none() && raw.at_most.is_none() {
-                self.out.value("scenario::race", &path, "a race counts: give `at_most`, `at_least` or both");
+                self.out.value(
+                    "scenario::race",
+                    &path,
+                    "a race counts: give `at_most`, `at_least` or both",
+                );
             }
             let check = self.named_check(raw.check.as_deref(), &path);
             let outcome = self.outcomes(Some(&raw.outcome), &path.key("outcome"));
@@ -331,12 +344,20 @@ impl Context<'_> {
         self.keep(expectations)
     }
 
-    pub(super) fn collections(&mut self, raw: &[RawSampleExpectation], path: &YamlPath) -> Vec<Expectation> {
+    pub(super) fn collections(
+        &mut self,
+        raw: &[RawSampleExpectation],
+        path: &YamlPath,
+    ) -> Vec<Expectation> {
         let mut expectations = Vec::new();
         for (index, raw) in raw.iter().enumerate() {
             let path = path.index(index);
             if !raw.distinct && !raw.identical {
-                self.out.value("scenario::sample", &path, "give `distinct: true` or `identical: true`");
+                self.out.value(
+                    "scenario::sample",
+                    &path,
+                    "give `distinct: true` or `identical: true`",
+                );
             }
             let check = self.named_check(raw.check.as_deref(), &path);
             let kind = Kind::Collection { distinct: raw.distinct, identical: raw.identical };
@@ -370,7 +391,6 @@ fn many(raw: Option<&OneOrMany<String>>) -> Vec<String> {
     raw.map(|raw| raw.0.clone()).unwrap_or_default()
 }
 
-fn note<T>(result: Result<T, String>, complain: impl FnOnce(String)) -> Option<T> {
+pub(super) fn note<T>(result: Result<T, String>, complain: impl FnOnce(String)) -> Option<T> {
     result.map_err(complain).ok()
 }
-

@@ -1,7 +1,9 @@
 //! From what was typed to what was meant, with everything that is wrong said at once.
 
+mod capture;
 mod expect;
 mod names;
+mod probe;
 mod request;
 mod step;
 
@@ -65,14 +67,20 @@ pub fn lower_scenario(
     if context.out.is_empty() { Ok(scenario) } else { Err(context.out.into_list()) }
 }
 
+/// The checks and the expectations that a flow file holds every answer against.
+pub type Always = (IndexMap<CheckId, Check>, Vec<Expectation>);
+
 /// Reads the expectations and checks that a flow file holds every answer against.
+///
+/// # Errors
+/// Everything that is wrong with them.
 pub fn lower_always(
     checks: &IndexMap<String, RawCheck>,
     always: &[RawExpectation],
     several_flows: bool,
     file: &Arc<SourceFile>,
     vocabulary: &Vocabulary,
-) -> Result<(IndexMap<CheckId, Check>, Vec<Expectation>), Vec<Diagnostic>> {
+) -> Result<Always, Vec<Diagnostic>> {
     let mut context = Context::new(vocabulary, file);
     context.several_flows = several_flows;
     let root = YamlPath::default();
@@ -154,7 +162,11 @@ impl<'a> Context<'a> {
         parsed
     }
 
-    fn declare(&mut self, checks: &IndexMap<String, RawCheck>, path: &YamlPath) -> IndexMap<CheckId, Check> {
+    fn declare(
+        &mut self,
+        checks: &IndexMap<String, RawCheck>,
+        path: &YamlPath,
+    ) -> IndexMap<CheckId, Check> {
         let mut declared = IndexMap::new();
         for (id, raw) in checks {
             let path = path.key(id);
@@ -182,7 +194,8 @@ impl<'a> Context<'a> {
             };
             match level {
                 Some(other) if other != found => {
-                    let message = format!("`{clause}` is {found}, and a clause before it is {other}");
+                    let message =
+                        format!("`{clause}` is {found}, and a clause before it is {other}");
                     self.out.value("scenario::level", &path.index(index), message);
                     self.out.help("make a check for each level, or give the check a `level`");
                 }
@@ -205,7 +218,11 @@ impl<'a> Context<'a> {
         let name = name?;
         let id = self.check_id(name);
         if !self.checks.contains_key(&id) {
-            self.out.value("scenario::check", &path.key("check"), format!("`{name}` is not declared in `checks`"));
+            self.out.value(
+                "scenario::check",
+                &path.key("check"),
+                format!("`{name}` is not declared in `checks`"),
+            );
             let known: Vec<String> = self.checks.keys().map(|id| id.base().to_owned()).collect();
             self.out.did_you_mean(name, known.iter().map(String::as_str));
         }
@@ -214,7 +231,8 @@ impl<'a> Context<'a> {
     }
 
     fn complain_of_unused_checks(&mut self, path: &YamlPath) {
-        let unused: Vec<CheckId> = self.checks.keys().filter(|id| !self.used.contains(*id)).cloned().collect();
+        let unused: Vec<CheckId> =
+            self.checks.keys().filter(|id| !self.used.contains(*id)).cloned().collect();
         for id in unused {
             let message = format!("no expectation asserts `{}`", id.base());
             self.out.key("scenario::check", &path.key(id.base()), message);
@@ -234,7 +252,8 @@ impl<'a> Context<'a> {
     fn lower_controls(&mut self, path: &YamlPath) -> IndexMap<String, Control> {
         let mut lowered = IndexMap::new();
         for name in std::mem::take(&mut self.wanted_controls) {
-            let found = self.own_controls.get(&name).or_else(|| self.vocabulary.controls.get(&name));
+            let found =
+                self.own_controls.get(&name).or_else(|| self.vocabulary.controls.get(&name));
             let Some(raw) = found.cloned() else { continue };
             let path = path.key(&name);
             let send = self.send(&raw.send, &path.key("send"));

@@ -16,7 +16,8 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {
-        let mut known: BTreeSet<String> = ["host", "flow", "environment", "path"].map(str::to_owned).into();
+        let mut known: BTreeSet<String> =
+            ["host", "flow", "environment", "path"].map(str::to_owned).into();
         known.extend(vocabulary.lifetimes.keys().map(|name| format!("lifetime.{name}")));
         Self { known }
     }
@@ -73,7 +74,11 @@ impl Context<'_> {
             if self.names.has(name) {
                 continue;
             }
-            self.out.value("scenario::capture", path, format!("`${{{name}}}` is not captured by an earlier step"));
+            self.out.value(
+                "scenario::capture",
+                path,
+                format!("`${{{name}}}` is not captured by an earlier step"),
+            );
             let known: Vec<String> = self.names.known.iter().cloned().collect();
             self.out.did_you_mean(name, known.iter().map(String::as_str));
         }

@@ -56,7 +56,10 @@ impl Context<'_> {
         let Some(words) = self.vocabulary.operations.get(&raw.operation) else {
             let message = format!("`{}` is not an operation of this flow", raw.operation);
             self.out.value("scenario::operation", &path.key("operation"), message);
-            self.out.did_you_mean(&raw.operation, self.vocabulary.operations.keys().map(String::as_str));
+            self.out.did_you_mean(
+                &raw.operation,
+                self.vocabulary.operations.keys().map(String::as_str),
+            );
             return;
         };
         let parameters = words.parameters.clone();
@@ -79,7 +82,9 @@ impl Context<'_> {
         for (name, value) in &raw.with {
             let path = path.key("with").key(name);
             let values = match value {
-                Value::Array(values) => values.iter().map(|value| self.json(value, &path)).collect(),
+                Value::Array(values) => {
+                    values.iter().map(|value| self.json(value, &path)).collect()
+                }
                 one => vec![self.json(one, &path)],
             };
             parameters.push((name.clone(), values));
@@ -109,8 +114,12 @@ impl Context<'_> {
         if let Some(digits) = &raw.binary {
             match Template::parse(&format!("${{hex({digits})}}")) {
                 Ok(template) => {
-                    let scope = crate::source::Scope { bindings: &std::collections::BTreeMap::new(), random: None };
-                    messages.push(StreamMessage::Binary(template.bytes(&scope).unwrap_or_default()));
+                    let scope = crate::source::Scope {
+                        bindings: &std::collections::BTreeMap::new(),
+                        random: None,
+                    };
+                    messages
+                        .push(StreamMessage::Binary(template.bytes(&scope).unwrap_or_default()));
                 }
                 Err(message) => {
                     self.out.value("scenario::message", &path.key("binary"), message);
@@ -122,11 +131,16 @@ impl Context<'_> {
         }
         if !raw.fragments.is_empty() {
             let path = path.key("fragments");
-            let parts = raw.fragments.iter().enumerate().map(|(i, text)| self.template(text, &path.index(i)));
+            let parts = raw
+                .fragments
+                .iter()
+                .enumerate()
+                .map(|(i, text)| self.template(text, &path.index(i)));
             messages.push(StreamMessage::Fragments(parts.collect()));
         }
         if messages.len() != 1 {
-            let message = "a message has exactly one of `text`, `json`, `binary`, `letters`, `fragments`";
+            let message =
+                "a message has exactly one of `text`, `json`, `binary`, `letters`, `fragments`";
             self.out.value("scenario::message", path, message);
         }
         messages.into_iter().next().unwrap_or_else(|| StreamMessage::Text(Template::plain("")))

@@ -5,16 +5,14 @@ use std::time::Duration;
 use super::Context;
 use super::names::Names;
 use crate::model::ExpectationSet;
-use crate::scenario::action::{
-    Action, Boundary, HookStep, Moment, Race, Sample, SendStep, Span, Step, StreamAct, StreamStep,
-};
-use crate::scenario::raw::{RawBoundary, RawHook, RawRace, RawRun, RawSample, RawStep, RawStream};
+use crate::scenario::action::{Action, HookStep, Span, Step};
+use crate::scenario::raw::{RawHook, RawRun, RawStep};
 use crate::scenario::vocabulary::{HOOKS, Need};
 use crate::source::{Template, YamlPath};
 
 /// Procedures that run procedures that run procedures are a mistake, not a need.
 const DEEPEST: usize = 6;
-const NO_TIME: Span = Span::Fixed(Duration::ZERO);
+pub(super) const NO_TIME: Span = Span::Fixed(Duration::ZERO);
 
 impl Context<'_> {
     pub(super) fn steps(&mut self, raw: &[RawStep], path: &YamlPath) -> Vec<Step> {
@@ -46,7 +44,11 @@ impl Context<'_> {
         if let Some(id) = &raw.id
             && !self.step_ids.insert(id.clone())
         {
-            self.out.value("scenario::step", &path.key("id"), format!("an earlier step has the id `{id}`"));
+            self.out.value(
+                "scenario::step",
+                &path.key("id"),
+                format!("an earlier step has the id `{id}`"),
+            );
         }
         self.marks.extend(raw.mark.clone());
         Step {
@@ -72,16 +74,27 @@ impl Context<'_> {
             ("sample", raw.sample.is_some()),
             ("stream", raw.stream.is_some()),
         ];
-        let names: Vec<&str> = given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
+        let names: Vec<&str> =
+            given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
         if names.len() != 1 {
             let found = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
-            self.out.value("scenario::step", path, format!("a step has exactly one action, and this has {found}"));
+            self.out.value(
+                "scenario::step",
+                path,
+                format!("a step has exactly one action, and this has {found}"),
+            );
             self.out.help("the actions are send, hook, wait, run, boundary, race, sample, stream");
         }
         let answered = raw.send.is_some() || raw.stream.is_some();
-        for (key, there) in [("expect", !raw.expect.is_empty()), ("capture", !raw.capture.is_empty())] {
+        for (key, there) in
+            [("expect", !raw.expect.is_empty()), ("capture", !raw.capture.is_empty())]
+        {
             if there && !answered && !(key == "capture" && raw.hook.is_some()) {
-                self.out.key("scenario::step", &path.key(key), format!("`{key}` goes with `send` and `stream`"));
+                self.out.key(
+                    "scenario::step",
+                    &path.key(key),
+                    format!("`{key}` goes with `send` and `stream`"),
+                );
                 self.out.help("boundary, race and sample have expectations inside");
             }
         }
@@ -89,11 +102,16 @@ impl Context<'_> {
 
     fn named_controls(&mut self, raw: &RawStep, path: &YamlPath) {
         for (index, name) in raw.controls.iter().enumerate() {
-            if !self.own_controls.contains_key(name) && !self.vocabulary.controls.contains_key(name) {
+            if !self.own_controls.contains_key(name) && !self.vocabulary.controls.contains_key(name)
+            {
                 let path = path.key("controls").index(index);
                 self.out.value("scenario::control", &path, format!("there is no control `{name}`"));
-                let known: Vec<String> =
-                    self.own_controls.keys().chain(self.vocabulary.controls.keys()).cloned().collect();
+                let known: Vec<String> = self
+                    .own_controls
+                    .keys()
+                    .chain(self.vocabulary.controls.keys())
+                    .cloned()
+                    .collect();
                 self.out.did_you_mean(name, known.iter().map(String::as_str));
             }
             self.wanted_controls.insert(name.clone());
@@ -128,7 +146,7 @@ impl Context<'_> {
         (Action::Wait(wait.unwrap_or(NO_TIME)), None)
     }
 
-    fn span(&mut self, text: &str, path: &YamlPath) -> Option<Span> {
+    pub(super) fn span(&mut self, text: &str, path: &YamlPath) -> Option<Span> {
         let lifetimes = &self.vocabulary.lifetimes;
         if lifetimes.contains_key(text) {
             return Some(Span::Lifetime(text.to_owned()));
@@ -136,20 +154,29 @@ impl Context<'_> {
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             return self.duration(text, path).map(Span::Fixed);
         }
-        self.out.value("scenario::duration", path, format!("`{text}` is neither a duration nor a lifetime of the flow"));
+        self.out.value(
+            "scenario::duration",
+            path,
+            format!("`{text}` is neither a duration nor a lifetime of the flow"),
+        );
         self.out.did_you_mean(text, lifetimes.keys().map(String::as_str));
         None
     }
 
     fn hook(&mut self, raw: &RawHook, path: &YamlPath) -> HookStep {
         if !HOOKS.contains(&raw.name.as_str()) {
-            self.out.value("scenario::hook", &path.key("name"), format!("`{}` is not a hook", raw.name));
+            self.out.value(
+                "scenario::hook",
+                &path.key("name"),
+                format!("`{}` is not a hook", raw.name),
+            );
             self.out.did_you_mean(&raw.name, HOOKS);
         }
         self.needed.insert(Need::Hook(raw.name.clone()));
-        let with = raw.with.iter().map(|(name, text)| {
-            (name.clone(), self.template(text, &path.key("with").key(name)))
-        });
+        let with = raw
+            .with
+            .iter()
+            .map(|(name, text)| (name.clone(), self.template(text, &path.key("with").key(name))));
         HookStep { name: raw.name.clone(), say: raw.say.clone(), with: with.collect() }
     }
 
@@ -165,16 +192,28 @@ impl Context<'_> {
         for (name, text) in &raw.with {
             let path = path.key("with").key(name);
             if !procedure.with.contains_key(name) {
-                self.out.key("scenario::procedure", &path, format!("the procedure has no variable `{name}`"));
+                self.out.key(
+                    "scenario::procedure",
+                    &path,
+                    format!("the procedure has no variable `{name}`"),
+                );
                 self.out.did_you_mean(name, procedure.with.keys().map(String::as_str));
             }
             with.push((name.clone(), self.template(text, &path)));
         }
-        for (name, text) in procedure.with.iter().filter(|(name, _)| !raw.with.contains_key(*name)) {
-            with.push((name.clone(), Template::parse(text).unwrap_or_else(|_| Template::plain(text))));
+        for (name, text) in procedure.with.iter().filter(|(name, _)| !raw.with.contains_key(*name))
+        {
+            with.push((
+                name.clone(),
+                Template::parse(text).unwrap_or_else(|_| Template::plain(text)),
+            ));
         }
         if self.depth >= DEEPEST {
-            self.out.value("scenario::procedure", &path.key("procedure"), "procedures run each other without end");
+            self.out.value(
+                "scenario::procedure",
+                &path.key("procedure"),
+                "procedures run each other without end",
+            );
             return Action::Wait(NO_TIME);
         }
         let needs = self.needs(&procedure.needs, path);
@@ -197,132 +236,33 @@ impl Context<'_> {
     }
 
     /// Reads a procedure's steps in a scope of their own. Its mistakes are reported for its own file.
-    fn procedure_steps(&mut self, name: &str, raw: &[RawStep], with: &[(String, Template)]) -> (Vec<Step>, Vec<String>) {
+    fn procedure_steps(
+        &mut self,
+        name: &str,
+        raw: &[RawStep],
+        with: &[(String, Template)],
+    ) -> (Vec<Step>, Vec<String>) {
         let file = std::sync::Arc::clone(&self.vocabulary.procedures[name].file);
         let own = std::mem::replace(&mut self.out, crate::source::Diagnostics::new(&file));
         let outer: Names = std::mem::replace(&mut self.names, Names::new(self.vocabulary));
         let outer_ids = std::mem::take(&mut self.step_ids);
         with.iter().for_each(|(name, _)| self.names.add(name));
         self.depth += 1;
-        let mut steps = self.steps(raw, &YamlPath::default().key("procedures").key(name).key("steps"));
+        let mut steps =
+            self.steps(raw, &YamlPath::default().key("procedures").key(name).key("steps"));
         self.depth -= 1;
         let prefix = format!("procedures.{name}.");
         for step in &mut steps {
-            step.label = step.label.strip_prefix(&prefix).map_or(step.label.clone(), |rest| format!("{name}.{rest}"));
+            step.label = step
+                .label
+                .strip_prefix(&prefix)
+                .map_or(step.label.clone(), |rest| format!("{name}.{rest}"));
         }
         self.out = own;
         self.names = outer;
         self.step_ids = outer_ids;
         let captured = steps.iter().flat_map(captured_names).collect();
         (steps, captured)
-    }
-
-    fn boundary(&mut self, raw: &RawBoundary, path: &YamlPath) -> Action {
-        self.needed.insert(Need::Clock);
-        let outer = self.names.clone();
-        let prepare = self.steps(&raw.prepare, &path.key("prepare"));
-        let at = match (&raw.after, &raw.until) {
-            (Some(after), None) => {
-                let duration = self.span(after, &path.key("after")).unwrap_or(NO_TIME);
-                Moment::After { duration, from: self.mark(raw.from.as_deref(), &path.key("from")) }
-            }
-            (None, Some(until)) => Moment::Until(self.template(until, &path.key("until"))),
-            _ => {
-                self.out.value("scenario::boundary", path, "a boundary has exactly one of `after` and `until`");
-                Moment::After { duration: NO_TIME, from: None }
-            }
-        };
-        let probe = self.send(&raw.probe, &path.key("probe"));
-        let just_before = self.some_set(&raw.just_before, &path.key("just_before"));
-        let exactly_at = self.some_set(&raw.exactly_at, &path.key("exactly_at"));
-        let just_after = self.some_set(&raw.just_after, &path.key("just_after"));
-        if just_before.is_none() && just_after.is_none() && exactly_at.is_none() {
-            self.out.value("scenario::boundary", path, "a boundary expects something on at least one side");
-        }
-        self.names = outer;
-        Action::Boundary(Box::new(Boundary { at, prepare, probe, just_before, exactly_at, just_after }))
-    }
-
-    fn mark(&mut self, name: Option<&str>, path: &YamlPath) -> Option<String> {
-        let name = name?;
-        if !self.marks.contains(name) {
-            self.out.value("scenario::mark", path, format!("no earlier step has the mark `{name}`"));
-            let known: Vec<String> = self.marks.iter().cloned().collect();
-            self.out.did_you_mean(name, known.iter().map(String::as_str));
-        }
-        Some(name.to_owned())
-    }
-
-    fn race(&mut self, raw: &RawRace, path: &YamlPath) -> (Action, ExpectationSet) {
-        let outer = self.names.clone();
-        let prepare = self.steps(&raw.prepare, &path.key("prepare"));
-        let requests = path.key("requests");
-        let sends: Vec<SendStep> =
-            raw.requests.iter().enumerate().map(|(i, send)| self.send(send, &requests.index(i))).collect();
-        let requests = match sends.as_slice() {
-            [one] => [one.clone(), one.clone()],
-            [one, two] => [one.clone(), two.clone()],
-            _ => {
-                self.out.value("scenario::race", &requests, "a race has one request, sent twice, or two");
-                [SendStep::default(), SendStep::default()]
-            }
-        };
-        let set = self.race_expectations(&raw.expect, &path.key("expect"));
-        self.names = outer;
-        let repeats = raw.repeats.unwrap_or(20).clamp(1, 1_000);
-        (Action::Race(Box::new(Race { repeats, prepare, requests })), set)
-    }
-
-    fn sample(&mut self, raw: &RawSample, path: &YamlPath) -> (Action, ExpectationSet) {
-        let outer = self.names.clone();
-        let concurrency = raw.concurrency.unwrap_or(1);
-        if concurrency > 1 && !raw.prepare.is_empty() {
-            let message = "steps before each request need a concurrency of 1";
-            self.out.key("scenario::sample", &path.key("prepare"), message);
-        }
-        if raw.count == 0 || raw.count > 100_000 || concurrency == 0 || concurrency > 1_000 {
-            let message = "a sample has 1 to 100000 requests, 1 to 1000 at once";
-            self.out.value("scenario::sample", path, message);
-        }
-        let prepare = self.steps(&raw.prepare, &path.key("prepare"));
-        let send = self.send(&raw.send, &path.key("send"));
-        let collect = raw.collect.as_ref().and_then(|collect| {
-            self.capture("sample", collect, Some(&send.operation), &path.key("collect"))
-        });
-        let mut expectations = self.expectations(&raw.each, &path.key("each"));
-        expectations.extend(self.collections(&raw.all, &path.key("all")));
-        if collect.is_none() && raw.all.iter().any(|all| all.distinct) {
-            self.out.value("scenario::sample", path, "`distinct` needs `collect`");
-        }
-        let set = self.keep(expectations);
-        self.names = outer;
-        (Action::Sample(Box::new(Sample { count: raw.count, concurrency, prepare, send, collect })), set)
-    }
-
-    fn stream(&mut self, raw: &RawStream, path: &YamlPath) -> Action {
-        let mut acts: Vec<StreamAct> = Vec::new();
-        if let Some(open) = &raw.open {
-            acts.push(StreamAct::Open(self.send(open, &path.key("open"))));
-            self.connections.insert(raw.connection.clone());
-        }
-        if !self.connections.contains(&raw.connection) {
-            let message = format!("no earlier step opens the connection `{}`", raw.connection);
-            self.out.value("scenario::stream", &path.key("connection"), message);
-        }
-        if let Some(message) = &raw.transmit {
-            acts.push(StreamAct::Transmit(self.message(message, &path.key("transmit"))));
-        }
-        acts.extend(raw.ping.clone().map(StreamAct::Ping));
-        if let Some(text) = &raw.receive {
-            acts.extend(self.duration(text, &path.key("receive")).map(StreamAct::Receive));
-        }
-        acts.extend(raw.close.map(StreamAct::Close));
-        if acts.len() != 1 {
-            let message = "a stream step has exactly one of `open`, `transmit`, `ping`, `receive`, `close`";
-            self.out.value("scenario::stream", path, message);
-        }
-        let act = acts.into_iter().next().unwrap_or(StreamAct::Close(1000));
-        Action::Stream(Box::new(StreamStep { connection: raw.connection.clone(), act }))
     }
 }
 

@@ -37,63 +37,23 @@ async fn read(method: &str, answer: &str) -> (Result<Answer, WireError>, String)
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 
 fn with_status_line(answer: &str) -> String {
-    let line = if answer.contains("HTTP/") || !answer.contains("\r\n\r\n") {
-        ""
-    } else {
-        OK
-    };
+    let line = if answer.contains("HTTP/") || !answer.contains("\r\n\r\n") { "" } else { OK };
     format!("{line}{answer}")
 }
 
 /// Method, answer, its content, whether the connection can be used again, what is left behind.
 const WHOLE: &[(&str, &str, &str, bool, &str)] = &[
     ("GET", "Content-Length: 2\r\n\r\nhi!", "hi", true, "!"),
-    (
-        "GET",
-        "Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\nhi",
-        "hi",
-        true,
-        "",
-    ),
-    (
-        "GET",
-        "Content-Length: 10\r\n\r\n0123456789",
-        "0123456789",
-        true,
-        "",
-    ),
+    ("GET", "Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\nhi", "hi", true, ""),
+    ("GET", "Content-Length: 10\r\n\r\n0123456789", "0123456789", true, ""),
     ("HEAD", "Content-Length: 99\r\n\r\n", "", true, ""),
-    (
-        "CONNECT",
-        "\r\n\r\nHTTP/1.1 200 x\r\n\r\n\x01",
-        "",
-        true,
-        "\x01",
-    ),
-    (
-        "GET",
-        "HTTP/1.1 204 \r\nContent-Length: 2\r\n\r\nhi",
-        "",
-        true,
-        "hi",
-    ),
+    ("CONNECT", "\r\n\r\nHTTP/1.1 200 x\r\n\r\n\x01", "", true, "\x01"),
+    ("GET", "HTTP/1.1 204 \r\nContent-Length: 2\r\n\r\nhi", "", true, "hi"),
     ("GET", "HTTP/1.1 304 x\r\n\r\n", "", true, ""),
     ("GET", "HTTP/1.1 101 x\r\n\r\n\x01", "", false, "\x01"),
-    (
-        "GET",
-        "HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1.1 204 x\r\n\r\n",
-        "",
-        true,
-        "",
-    ),
+    ("GET", "HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1.1 204 x\r\n\r\n", "", true, ""),
     ("GET", "A: b\r\n\r\nto the end", "to the end", false, ""),
-    (
-        "GET",
-        "Transfer-Encoding: gzip\r\n\r\nzipped",
-        "zipped",
-        false,
-        "",
-    ),
+    ("GET", "Transfer-Encoding: gzip\r\n\r\nzipped", "zipped", false, ""),
     (
         "GET",
         "Content-Length: 1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n0\r\n\r\n",
@@ -108,34 +68,10 @@ const WHOLE: &[(&str, &str, &str, bool, &str)] = &[
         true,
         "+",
     ),
-    (
-        "GET",
-        "Connection: x, Close\r\nContent-Length: 0\r\n\r\n",
-        "",
-        false,
-        "",
-    ),
-    (
-        "GET",
-        "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-        "",
-        false,
-        "",
-    ),
-    (
-        "GET",
-        "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n",
-        "",
-        true,
-        "",
-    ),
-    (
-        "GET",
-        "\r\n\r\nHTTP/1.1 200 OK\nContent-Length: 1\n\nx",
-        "x",
-        true,
-        "",
-    ),
+    ("GET", "Connection: x, Close\r\nContent-Length: 0\r\n\r\n", "", false, ""),
+    ("GET", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "", false, ""),
+    ("GET", "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n", "", true, ""),
+    ("GET", "\r\n\r\nHTTP/1.1 200 OK\nContent-Length: 1\n\nx", "x", true, ""),
 ];
 
 #[tokio::test]
@@ -145,11 +81,7 @@ async fn content_ends_where_the_framing_says() {
         match answer {
             Ok(answer) => {
                 let shown = answer.response.body.text();
-                assert_eq!(
-                    (&*shown, answer.reusable, &*rest),
-                    (*body, *reusable, *left),
-                    "{text}"
-                );
+                assert_eq!((&*shown, answer.reusable, &*rest), (*body, *reusable, *left), "{text}");
             }
             Err(error) => panic!("{text}: {error}"),
         }
@@ -167,77 +99,33 @@ const BROKEN: &[(&str, &str)] = &[
     ("A: b\0\r\n\r\n", "header value"),
     ("Content-Length: 9\r\n\r\nabc", "after 3 of 9 bytes"),
     ("Content-Length: 11\r\n\r\n", "answer larger than 10 bytes"),
-    (
-        "Content-Length: 99999999999999999999999\r\n\r\n",
-        "answer larger than 10 bytes",
-    ),
+    ("Content-Length: 99999999999999999999999\r\n\r\n", "answer larger than 10 bytes"),
     ("Content-Length: +1\r\n\r\nx", "is not one number"),
     ("Content-Length:\r\n\r\nx", "is not one number"),
-    (
-        "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        "is not one number",
-    ),
+    ("Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "is not one number"),
     ("A: b\r\n\r\n01234567890", "answer larger than 10 bytes"),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n\r\n",
-        "a chunk has no size",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n-1\r\n",
-        "a chunk has no size",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n",
-        "a chunk has no size",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
-        "answer larger than 10 bytes",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n5\r\n",
-        "answer larger than 10 bytes",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n",
-        "does not end where it says",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
-        "between two chunks",
-    ),
+    ("Transfer-Encoding: chunked\r\n\r\n\r\n", "a chunk has no size"),
+    ("Transfer-Encoding: chunked\r\n\r\n-1\r\n", "a chunk has no size"),
+    ("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n", "a chunk has no size"),
+    ("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "answer larger than 10 bytes"),
+    ("Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n5\r\n", "answer larger than 10 bytes"),
+    ("Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", "does not end where it says"),
+    ("Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "between two chunks"),
 ];
 
 #[tokio::test]
 async fn what_is_no_answer_is_told_in_a_sentence() {
     let repeated = [
+        (format!("{OK}{}\r\n", "A: b\r\n".repeat(129)), "more than 128 header fields"),
+        (format!("{OK}A: {}", "b".repeat(1 << 20)), "larger than 256 KiB"),
+        ("HTTP/1.1 100 x\r\n\r\n".repeat(17), "more than 16 interim answers"),
+        (format!("{OK}Transfer-Encoding: chunked\r\n\r\n{}", "1".repeat(9000)), "has no end"),
         (
-            format!("{OK}{}\r\n", "A: b\r\n".repeat(129)),
-            "more than 128 header fields",
-        ),
-        (
-            format!("{OK}A: {}", "b".repeat(1 << 20)),
-            "larger than 256 KiB",
-        ),
-        (
-            "HTTP/1.1 100 x\r\n\r\n".repeat(17),
-            "more than 16 interim answers",
-        ),
-        (
-            format!("{OK}Transfer-Encoding: chunked\r\n\r\n{}", "1".repeat(9000)),
-            "has no end",
-        ),
-        (
-            format!(
-                "{OK}Transfer-Encoding: chunked\r\n\r\n0\r\n{}",
-                "A: b\r\n".repeat(70_000)
-            ),
+            format!("{OK}Transfer-Encoding: chunked\r\n\r\n0\r\n{}", "A: b\r\n".repeat(70_000)),
             "trailer section is larger",
         ),
     ];
-    let broken = BROKEN
-        .iter()
-        .map(|(text, told)| (with_status_line(text), *told));
+    let broken = BROKEN.iter().map(|(text, told)| (with_status_line(text), *told));
     for (text, told) in broken.chain(repeated) {
         let start: String = text.chars().take(80).collect();
         match read("GET", &text).await.0 {

@@ -45,21 +45,13 @@ where
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        #[expect(
-            clippy::result_large_err,
-            reason = "the callback's type is given by tungstenite"
-        )]
+        #[expect(clippy::result_large_err, reason = "the callback's type is given by tungstenite")]
         let look = |request: &server::Request, response: server::Response| {
             assert_eq!(request.headers()["authorization"], "Bearer abc");
             assert_eq!(request.uri(), "/api/v2/websocket");
             Ok(response)
         };
-        play(
-            tokio_tungstenite::accept_hdr_async(stream, look)
-                .await
-                .unwrap(),
-        )
-        .await;
+        play(tokio_tungstenite::accept_hdr_async(stream, look).await.unwrap()).await;
     });
     match wires(LONG).open(&request(&base)).await {
         Opening::Opened(response, socket) => {
@@ -88,10 +80,7 @@ async fn what_is_transmitted_comes_back() {
     for (sent, expected) in [
         (Message::Text("hällo".to_owned()), text("hällo")),
         (Message::Binary(vec![0, 255]), message(false, &[0, 255])),
-        (
-            Message::Fragments(vec!["a".to_owned(), String::new(), "bc".to_owned()]),
-            text("abc"),
-        ),
+        (Message::Fragments(vec!["a".to_owned(), String::new(), "bc".to_owned()]), text("abc")),
         (Message::Fragments(vec!["one".to_owned()]), text("one")),
         (Message::Text(String::new()), text("")),
     ] {
@@ -99,10 +88,7 @@ async fn what_is_transmitted_comes_back() {
         assert_eq!(socket.receive(LONG).await, expected, "{sent:?}");
     }
     assert_eq!(socket.receive(SHORT).await, SocketEvent::Silent);
-    let nothing = socket
-        .transmit(Message::Fragments(Vec::new()))
-        .await
-        .unwrap_err();
+    let nothing = socket.transmit(Message::Fragments(Vec::new())).await.unwrap_err();
     assert!(matches!(nothing, WireError::Unsendable(_)), "{nothing}");
     assert_eq!(socket.close(1000).await, ended(Some(1000), ""));
 }
@@ -121,9 +107,7 @@ async fn fragments_leave_as_frames_of_their_own() {
             raw.read_exact(&mut frame).await.unwrap();
             let mut payload = vec![0; usize::from(frame[1] & 0x7f)];
             raw.read_exact(&mut payload).await.unwrap();
-            frames
-                .send((frame[0], frame[1] >> 7, payload.len()))
-                .unwrap();
+            frames.send((frame[0], frame[1] >> 7, payload.len())).unwrap();
         }
     });
     let Opening::Opened(_, mut socket) = wires(LONG).open(&request(&base)).await else {
@@ -142,29 +126,17 @@ async fn a_message_that_comes_before_the_pong_is_not_lost() {
     let mut socket = open(|mut stream| async move {
         stream.send(Wire::text("first")).await.unwrap();
         stream.send(Wire::Pong("another".into())).await.unwrap();
-        stream
-            .send(Wire::binary("second".as_bytes()))
-            .await
-            .unwrap();
+        stream.send(Wire::binary("second".as_bytes())).await.unwrap();
         echo(stream).await;
     })
     .await;
-    assert_eq!(
-        socket.ping("are you there", LONG).await,
-        SocketEvent::Pong("are you there".into())
-    );
-    socket
-        .transmit(Message::Text("third".to_owned()))
-        .await
-        .unwrap();
+    assert_eq!(socket.ping("are you there", LONG).await, SocketEvent::Pong("are you there".into()));
+    socket.transmit(Message::Text("third".to_owned())).await.unwrap();
     assert_eq!(socket.receive(LONG).await, text("first"));
     assert_eq!(socket.receive(LONG).await, message(false, b"second"));
     assert_eq!(socket.receive(LONG).await, text("third"));
     let long = socket.ping(&"x".repeat(126), LONG).await;
-    assert!(
-        matches!(long, SocketEvent::Failed(WireError::Unsendable(_))),
-        "{long:?}"
-    );
+    assert!(matches!(long, SocketEvent::Failed(WireError::Unsendable(_))), "{long:?}");
 }
 
 #[tokio::test]
@@ -172,13 +144,8 @@ async fn messages_instead_of_a_pong_are_kept_only_up_to_the_limit() {
     let mut socket =
         open(|mut stream| async move { while stream.send(Wire::text("")).await.is_ok() {} }).await;
     let event = socket.ping("x", LONG).await;
-    let SocketEvent::Failed(WireError::Nonsense(told)) = event else {
-        panic!("{event:?}")
-    };
-    assert_eq!(
-        told,
-        "messages of more than 1000 bytes came instead of a pong"
-    );
+    let SocketEvent::Failed(WireError::Nonsense(told)) = event else { panic!("{event:?}") };
+    assert_eq!(told, "messages of more than 1000 bytes came instead of a pong");
 }
 
 #[tokio::test]
@@ -190,9 +157,7 @@ async fn a_ping_of_the_server_is_answered_and_not_shown() {
         echo(stream).await;
     })
     .await;
-    let SocketEvent::Message { payload, .. } = socket.receive(LONG).await else {
-        panic!()
-    };
+    let SocketEvent::Message { payload, .. } = socket.receive(LONG).await else { panic!() };
     assert!(payload.text().starts_with("Pong("), "{payload:?}");
 }
 
@@ -202,10 +167,7 @@ async fn the_end_is_told_with_its_code_and_again_to_whoever_asks() {
     let tell = Arc::clone(&gone);
     let mut socket = open(|mut stream| async move {
         stream.send(Wire::text("last words")).await.unwrap();
-        let frame = CloseFrame {
-            code: 1008.into(),
-            reason: "no token".into(),
-        };
+        let frame = CloseFrame { code: 1008.into(), reason: "no token".into() };
         stream.close(Some(frame)).await.unwrap();
         let answer = stream.next().await;
         assert!(matches!(answer, Some(Ok(Wire::Close(_)))), "{answer:?}");
@@ -217,10 +179,7 @@ async fn the_end_is_told_with_its_code_and_again_to_whoever_asks() {
         assert_eq!(socket.receive(LONG).await, ended(Some(1008), "no token"));
     }
     gone.notified().await;
-    let error = socket
-        .transmit(Message::Text("x".to_owned()))
-        .await
-        .unwrap_err();
+    let error = socket.transmit(Message::Text("x".to_owned())).await.unwrap_err();
     assert!(matches!(error, WireError::Closed(_)), "{error}");
     assert_eq!(socket.ping("x", LONG).await, ended(Some(1008), "no token"));
     assert_eq!(socket.close(1000).await, ended(Some(1008), "no token"));
@@ -267,12 +226,8 @@ async fn a_server_that_does_not_answer_a_close_frame_is_silent() {
         let (stream, _) = listener.accept().await.unwrap();
         tokio_tungstenite::accept_async(stream).await.unwrap()
     });
-    let opening = wires(Duration::from_millis(300))
-        .open(&request(&base))
-        .await;
-    let Opening::Opened(_, mut socket) = opening else {
-        panic!("{opening:?}")
-    };
+    let opening = wires(Duration::from_millis(300)).open(&request(&base)).await;
+    let Opening::Opened(_, mut socket) = opening else { panic!("{opening:?}") };
     let _kept_open = server.await.unwrap();
     assert_eq!(socket.close(1000).await, SocketEvent::Silent);
 }
@@ -288,16 +243,11 @@ async fn a_refusal_comes_back_whole() {
         .into(),
     )]);
     let opening = wires(LONG).open(&request(&server.base)).await;
-    let Opening::Refused(response) = opening else {
-        panic!("{opening:?}")
-    };
+    let Opening::Refused(response) = opening else { panic!("{opening:?}") };
     assert_eq!((response.status, &*response.body.text()), (401, &*body));
     assert_eq!(response.header_values("www-authenticate").count(), 2);
     let seen = server.requests().await.remove(0);
-    assert!(
-        seen.starts_with("GET /api/v2/websocket HTTP/1.1\r\nHost: 127.0.0.1:"),
-        "{seen}"
-    );
+    assert!(seen.starts_with("GET /api/v2/websocket HTTP/1.1\r\nHost: 127.0.0.1:"), "{seen}");
     for field in [
         "Upgrade: websocket",
         "Connection: Upgrade",
@@ -310,13 +260,9 @@ async fn a_refusal_comes_back_whole() {
 
 #[tokio::test]
 async fn fields_of_the_request_stand_in_for_those_of_the_handshake() {
-    let server = serve([Play::Last(
-        "HTTP/1.1 426 x\r\nContent-Length: 0\r\n\r\n".into(),
-    )]);
+    let server = serve([Play::Last("HTTP/1.1 426 x\r\nContent-Length: 0\r\n\r\n".into())]);
     let mut request = request(&server.base);
-    request
-        .headers
-        .push(Header::new("sec-websocket-version", "12"));
+    request.headers.push(Header::new("sec-websocket-version", "12"));
     let opening = wires(LONG).open(&request).await;
     assert!(matches!(&opening, Opening::Refused(response) if response.status == 426));
     let seen = server.requests().await.remove(0).to_ascii_lowercase();
@@ -333,23 +279,12 @@ async fn a_handshake_that_the_rfc_forbids_fails() {
     for (fields, told) in [
         (format!("{SWITCH}{ACCEPT}"), None),
         (SWITCH.to_owned(), Some("does not belong to the key")),
-        (
-            format!("{SWITCH}Sec-WebSocket-Accept: eA==\r\n"),
-            Some("does not belong to the key"),
-        ),
+        (format!("{SWITCH}Sec-WebSocket-Accept: eA==\r\n"), Some("does not belong to the key")),
         (ACCEPT.to_owned(), Some("without `Upgrade")),
-        (
-            format!("{SWITCH}{ACCEPT}Sec-WebSocket-Extensions: x\r\n"),
-            Some("nobody offered"),
-        ),
-        (
-            format!("{SWITCH}{ACCEPT}Sec-WebSocket-Protocol: x\r\n"),
-            Some("nobody offered"),
-        ),
+        (format!("{SWITCH}{ACCEPT}Sec-WebSocket-Extensions: x\r\n"), Some("nobody offered")),
+        (format!("{SWITCH}{ACCEPT}Sec-WebSocket-Protocol: x\r\n"), Some("nobody offered")),
     ] {
-        let server = serve([Play::Answer(
-            format!("HTTP/1.1 101 x\r\n{fields}\r\n").into(),
-        )]);
+        let server = serve([Play::Answer(format!("HTTP/1.1 101 x\r\n{fields}\r\n").into())]);
         let mut request = request(&server.base);
         request.headers.push(Header::new("Sec-WebSocket-Key", KEY));
         match (wires(LONG).open(&request).await, told) {
@@ -366,10 +301,7 @@ async fn a_handshake_that_the_rfc_forbids_fails() {
 async fn a_handshake_without_an_answer_ends_at_the_deadline() {
     let server = serve([Play::Mute]);
     let opening = wires(SHORT).open(&request(&server.base)).await;
-    assert!(
-        matches!(opening, Opening::Failed(WireError::Deadline(SHORT))),
-        "{opening:?}"
-    );
+    assert!(matches!(opening, Opening::Failed(WireError::Deadline(SHORT))), "{opening:?}");
 }
 
 #[tokio::test]
@@ -380,13 +312,9 @@ async fn frames_that_come_with_the_handshake_are_received() {
             .to_vec(),
     )]);
     let mut request = request(&server.base);
-    request
-        .headers
-        .push(Header::new("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
+    request.headers.push(Header::new("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
     let opening = wires(LONG).open(&request).await;
-    let Opening::Opened(_, mut socket) = opening else {
-        panic!("{opening:?}")
-    };
+    let Opening::Opened(_, mut socket) = opening else { panic!("{opening:?}") };
     assert_eq!(socket.receive(LONG).await, text("hi"));
     assert_eq!(socket.receive(LONG).await, ended(Some(1000), ""));
 }

@@ -1,0 +1,99 @@
+//! Hooks, procedures, and what is kept of an answer.
+
+use std::collections::BTreeMap;
+
+use super::capture::capture;
+use super::run::{Runner, Stopped, stop};
+use crate::hook::HookCall;
+use crate::model::{Act, StopKind};
+use crate::scenario::{Capture, HookStep, Source, Step};
+use crate::source::Template;
+use crate::target::Field;
+
+impl<'a> Runner<'a> {
+    pub(super) async fn hook(&mut self, step: &Step, hook: &HookStep) -> Stopped {
+        let mut with = BTreeMap::new();
+        for (name, template) in &hook.with {
+            let value = template
+                .text(&self.scope())
+                .map_err(|error| self.stopped(step, &error.to_string()))?;
+            with.insert(name.clone(), value);
+        }
+        with.insert("flow".to_owned(), self.engine.binding.flow.name().to_owned());
+        if let Some(role) = with.get("identity") {
+            let username = self.bindings.get(&format!("identity.{role}.username")).cloned();
+            let username = username.ok_or_else(|| {
+                let reason = format!("the profile has no identity `{role}` with a username");
+                stop(&step.label, StopKind::Missing, reason)
+            })?;
+            with.insert("username".to_owned(), username);
+        }
+        let call = HookCall { name: hook.name.clone(), say: hook.say.clone(), with };
+        let result = self.engine.hooks.fire(&call).await;
+        self.server_now = self.engine.clock.now().await;
+        let failure = result.as_ref().err().map(ToString::to_string);
+        let result = result
+            .map(|done| done.server_now.or(self.server_now))
+            .map_err(|error| error.to_string());
+        let known_before = self.known();
+        self.finish(step, Act::Hook { hook: hook.name.clone(), result }, known_before, None)?;
+        match failure {
+            Some(reason) => Err(stop(&step.label, StopKind::Missing, reason)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn procedure(
+        &mut self,
+        step: &Step,
+        with: &[(String, Template)],
+        steps: &[Step],
+        exports: &[(String, String)],
+    ) -> Stopped {
+        let mut inner = self.bindings.clone();
+        for (name, template) in with {
+            let value = template
+                .text(&self.scope())
+                .map_err(|error| self.stopped(step, &error.to_string()))?;
+            inner.insert(name.clone(), value);
+        }
+        let mut outer = std::mem::replace(&mut self.bindings, inner);
+        let result = self.steps(steps).await;
+        for (name, exported) in exports {
+            match self.bindings.get(name) {
+                Some(value) => drop(outer.insert(exported.clone(), value.clone())),
+                None => {
+                    let reason = self.unbound.get(name).cloned().unwrap_or_default();
+                    self.unbound.insert(exported.clone(), reason);
+                }
+            }
+        }
+        self.bindings = outer;
+        result
+    }
+
+    pub(super) fn keep(&mut self, captures: &[Capture], act: &Act, operation: Option<&str>) {
+        for one in captures {
+            let field = self.field(&one.source, operation);
+            match capture(&one.source, act, field, &self.scope()) {
+                Ok(value) => {
+                    if one.secret {
+                        self.note_secret(&one.name, &value);
+                    }
+                    self.bindings.insert(one.name.clone(), value);
+                }
+                Err(reason) => {
+                    self.bindings.remove(&one.name);
+                    self.unbound.insert(one.name.clone(), reason);
+                }
+            }
+        }
+    }
+
+    pub(super) fn field(&self, source: &Source, operation: Option<&str>) -> Option<&'a Field> {
+        let Source::Field(name) = source else {
+            return None;
+        };
+        self.engine.binding.operations.get(operation?)?.answer.get(name)
+    }
+}

@@ -1,0 +1,158 @@
+//! Boundaries, races, samples and streams.
+
+use super::Context;
+use super::step::NO_TIME;
+use crate::model::ExpectationSet;
+use crate::scenario::action::{
+    Action, Boundary, Moment, Race, Sample, SendStep, StreamAct, StreamStep,
+};
+use crate::scenario::raw::{RawBoundary, RawRace, RawSample, RawStream};
+use crate::scenario::vocabulary::Need;
+use crate::source::YamlPath;
+
+impl Context<'_> {
+    pub(super) fn boundary(&mut self, raw: &RawBoundary, path: &YamlPath) -> Action {
+        self.needed.insert(Need::Clock);
+        let outer = self.names.clone();
+        let prepare = self.steps(&raw.prepare, &path.key("prepare"));
+        let at = match (&raw.after, &raw.until) {
+            (Some(after), None) => {
+                let duration = self.span(after, &path.key("after")).unwrap_or(NO_TIME);
+                Moment::After { duration, from: self.mark(raw.from.as_deref(), &path.key("from")) }
+            }
+            (None, Some(until)) => Moment::Until(self.template(until, &path.key("until"))),
+            _ => {
+                self.out.value(
+                    "scenario::boundary",
+                    path,
+                    "a boundary has exactly one of `after` and `until`",
+                );
+                Moment::After { duration: NO_TIME, from: None }
+            }
+        };
+        let probe = self.send(&raw.probe, &path.key("probe"));
+        let just_before = self.some_set(&raw.just_before, &path.key("just_before"));
+        let exactly_at = self.some_set(&raw.exactly_at, &path.key("exactly_at"));
+        let just_after = self.some_set(&raw.just_after, &path.key("just_after"));
+        if just_before.is_none() && just_after.is_none() && exactly_at.is_none() {
+            self.out.value(
+                "scenario::boundary",
+                path,
+                "a boundary expects something on at least one side",
+            );
+        }
+        self.names = outer;
+        Action::Boundary(Box::new(Boundary {
+            at,
+            prepare,
+            probe,
+            just_before,
+            exactly_at,
+            just_after,
+        }))
+    }
+
+    fn mark(&mut self, name: Option<&str>, path: &YamlPath) -> Option<String> {
+        let name = name?;
+        if !self.marks.contains(name) {
+            self.out.value(
+                "scenario::mark",
+                path,
+                format!("no earlier step has the mark `{name}`"),
+            );
+            let known: Vec<String> = self.marks.iter().cloned().collect();
+            self.out.did_you_mean(name, known.iter().map(String::as_str));
+        }
+        Some(name.to_owned())
+    }
+
+    pub(super) fn race(&mut self, raw: &RawRace, path: &YamlPath) -> (Action, ExpectationSet) {
+        let outer = self.names.clone();
+        let prepare = self.steps(&raw.prepare, &path.key("prepare"));
+        let requests = path.key("requests");
+        let sends: Vec<SendStep> = raw
+            .requests
+            .iter()
+            .enumerate()
+            .map(|(i, send)| self.send(send, &requests.index(i)))
+            .collect();
+        let requests = match sends.as_slice() {
+            [one] => [one.clone(), one.clone()],
+            [one, two] => [one.clone(), two.clone()],
+            _ => {
+                self.out.value(
+                    "scenario::race",
+                    &requests,
+                    "a race has one request, sent twice, or two",
+                );
+                [SendStep::default(), SendStep::default()]
+            }
+        };
+        let set = self.race_expectations(&raw.expect, &path.key("expect"));
+        self.names = outer;
+        let repeats = raw.repeats.unwrap_or(20).clamp(1, 1_000);
+        (Action::Race(Box::new(Race { repeats, prepare, requests })), set)
+    }
+
+    pub(super) fn sample(&mut self, raw: &RawSample, path: &YamlPath) -> (Action, ExpectationSet) {
+        let outer = self.names.clone();
+        let concurrency = raw.concurrency.unwrap_or(1);
+        if concurrency > 1 && !raw.prepare.is_empty() {
+            let message = "steps before each request need a concurrency of 1";
+            self.out.key("scenario::sample", &path.key("prepare"), message);
+        }
+        if raw.count == 0 || raw.count > 100_000 || concurrency == 0 || concurrency > 1_000 {
+            let message = "a sample has 1 to 100000 requests, 1 to 1000 at once";
+            self.out.value("scenario::sample", path, message);
+        }
+        let prepare = self.steps(&raw.prepare, &path.key("prepare"));
+        let send = self.send(&raw.send, &path.key("send"));
+        let collect = raw.collect.as_ref().and_then(|collect| {
+            self.capture("sample", collect, Some(&send.operation), &path.key("collect"))
+        });
+        let mut expectations = self.expectations(&raw.each, &path.key("each"));
+        expectations.extend(self.collections(&raw.all, &path.key("all")));
+        if collect.is_none() && raw.all.iter().any(|all| all.distinct) {
+            self.out.value("scenario::sample", path, "`distinct` needs `collect`");
+        }
+        let set = self.keep(expectations);
+        self.names = outer;
+        (
+            Action::Sample(Box::new(Sample {
+                count: raw.count,
+                concurrency,
+                prepare,
+                send,
+                collect,
+            })),
+            set,
+        )
+    }
+
+    pub(super) fn stream(&mut self, raw: &RawStream, path: &YamlPath) -> Action {
+        let mut acts: Vec<StreamAct> = Vec::new();
+        if let Some(open) = &raw.open {
+            acts.push(StreamAct::Open(Box::new(self.send(open, &path.key("open")))));
+            self.connections.insert(raw.connection.clone());
+        }
+        if !self.connections.contains(&raw.connection) {
+            let message = format!("no earlier step opens the connection `{}`", raw.connection);
+            self.out.value("scenario::stream", &path.key("connection"), message);
+        }
+        if let Some(message) = &raw.transmit {
+            acts.push(StreamAct::Transmit(self.message(message, &path.key("transmit"))));
+        }
+        acts.extend(raw.ping.clone().map(StreamAct::Ping));
+        if let Some(text) = &raw.receive {
+            acts.extend(self.duration(text, &path.key("receive")).map(StreamAct::Receive));
+        }
+        acts.extend(raw.close.map(StreamAct::Close));
+        if acts.len() != 1 {
+            let message =
+                "a stream step has exactly one of `open`, `transmit`, `ping`, `receive`, `close`";
+            self.out.value("scenario::stream", path, message);
+        }
+        let act = acts.into_iter().next().unwrap_or(StreamAct::Close(1000));
+        Action::Stream(Box::new(StreamStep { connection: raw.connection.clone(), act }))
+    }
+}

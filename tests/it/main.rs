@@ -1,0 +1,9 @@
+//! The program from outside: the binary over loopback, and the rules that its sources keep.
+//!
+//! One binary, a module for each subject. What a module of the library does is tested beside it; here is what
+//! only the whole can show.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod support;
+mod tidy;
