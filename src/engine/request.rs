@@ -324,19 +324,11 @@ const BOUNDARY: &str = "gatecrash-part-5f3a9c";
 fn multipart(parts: &[(String, String)]) -> String {
     let part = |(name, value): &(String, String)| {
         let name = name.replace('"', "%22");
-        format!(
-            "--{BOUNDARY}
-Content-Disposition: form-data; name=\"{name}\"
-
-{value}
-"
-        )
+        let head = format!("Content-Disposition: form-data; name=\"{name}\"");
+        format!("--{BOUNDARY}\r\n{head}\r\n\r\n{value}\r\n")
     };
     let parts: String = parts.iter().map(part).collect();
-    format!(
-        "{parts}--{BOUNDARY}--
-"
-    )
+    format!("{parts}--{BOUNDARY}--\r\n")
 }
 
 /// Percent-encodes a path segment (RFC 3986 section 3.3).
