@@ -1,7 +1,7 @@
 //! Runs a plan.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -105,36 +105,7 @@ pub async fn check(
         scenarios: plan.scenarios.len(),
     })?;
 
-    let jobs = if provision.is_shared() { 1 } else { settings.jobs.max(1) };
-    drop((connection, first.guard));
-    let runs = plan
-        .scenarios
-        .iter()
-        .map(|planned| run_one(planned, library, provision, settings, started));
-    let mut results = iter(runs).buffered(jobs);
-    let mut all = Vec::new();
-    let mut interrupted = false;
-    loop {
-        let next = tokio::select! {
-            next = results.next() => next,
-            () = settings.interrupt.notified() => {
-                interrupted = true;
-                None
-            }
-        };
-        let Some((planned, findings)) = next else {
-            break;
-        };
-        let findings: Vec<Finding> =
-            findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
-        let name = &planned.scenario.name;
-        observer.hear(&Event::ScenarioFinished {
-            flow: planned.scenario.flow,
-            name,
-            findings: &findings,
-        })?;
-        all.extend(findings);
-    }
+    let (all, interrupted) = run_all(plan, library, provision, settings, started, observer).await?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
     apply_baseline(&mut findings, &first.profile.baseline, settings.today);
@@ -191,13 +162,59 @@ async fn reach(profile: &Profile, connection: &Connection) -> Result<(), CheckEr
     Ok(())
 }
 
-async fn run_one<'p>(
-    planned: &Planned<'p>,
+/// Runs every scenario of the plan; whether the run was interrupted.
+async fn run_all(
+    plan: &Plan<'_>,
     library: &Library,
     provision: &dyn Provision,
     settings: &CheckSettings,
     started: Instant,
-) -> (Planned<'p>, Vec<Finding>) {
+    observer: &mut dyn Observer,
+) -> Result<(Vec<Finding>, bool), CheckError> {
+    let jobs = if provision.is_shared() { 1 } else { settings.jobs.max(1) };
+    let runs = plan.scenarios.iter().enumerate().map(|(index, planned)| async move {
+        (index, run_one(planned, library, provision, settings, started).await)
+    });
+    // A scenario that waits must not hold up the others; they are told in the order of the plan.
+    let mut running = iter(runs).buffer_unordered(jobs);
+    let mut waiting: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
+    let mut told = 0;
+    let mut all = Vec::new();
+    let mut interrupted = false;
+    loop {
+        let next = tokio::select! {
+            next = running.next() => next,
+            () = settings.interrupt.notified() => {
+                interrupted = true;
+                None
+            }
+        };
+        let Some((index, findings)) = next else {
+            break;
+        };
+        waiting.insert(index, findings);
+        while let Some(findings) = waiting.remove(&told) {
+            let scenario = plan.scenarios[told].scenario;
+            told += 1;
+            let findings: Vec<Finding> =
+                findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
+            let (flow, name) = (scenario.flow, scenario.name.as_str());
+            observer.hear(&Event::ScenarioFinished { flow, name, findings: &findings })?;
+            all.extend(findings);
+        }
+    }
+    // After an interruption, what ended out of order counts as well.
+    all.extend(waiting.into_values().flatten().filter(|f| plan.checks.contains(&f.check)));
+    Ok((all, interrupted))
+}
+
+async fn run_one(
+    planned: &Planned<'_>,
+    library: &Library,
+    provision: &dyn Provision,
+    settings: &CheckSettings,
+    started: Instant,
+) -> Vec<Finding> {
     let scenario = planned.scenario;
     let mut repeats: Vec<Vec<Finding>> = Vec::new();
     for repeat in 0..settings.repeat.max(1) {
@@ -210,7 +227,7 @@ async fn run_one<'p>(
         };
         repeats.push(findings);
     }
-    (*planned, settle_repeats(repeats))
+    settle_repeats(repeats)
 }
 
 async fn run_provided(
@@ -370,7 +387,7 @@ fn add_unheard(plan: &Plan<'_>, library: &Library, findings: &mut Vec<Finding>) 
 /// Every secret of a trace with its name.
 fn secrets(trace: &Trace) -> SecretBook {
     let mut book = SecretBook::default();
-    for (name, value) in &trace.secrets {
+    for (name, value) in trace.secrets.iter().chain(&trace.unasked) {
         book.note(value, name);
     }
     book

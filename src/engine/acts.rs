@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::capture::capture;
+use super::capture::{capture, from_field};
+use super::judge::{Class, Face, classify};
 use super::run::{Runner, Stopped, stop};
 use crate::hook::HookCall;
-use crate::model::{Act, StopKind};
+use crate::model::{Act, Exchange, StopKind};
 use crate::scenario::{Capture, HookStep, Source, Step};
 use crate::source::Template;
-use crate::target::Field;
+use crate::target::{Field, OutcomeKind};
 
 impl<'a> Runner<'a> {
     pub(super) async fn hook(&mut self, step: &Step, hook: &HookStep) -> Stopped {
@@ -95,5 +96,24 @@ impl<'a> Runner<'a> {
             return None;
         };
         self.engine.binding.operations.get(operation?)?.answer.get(name)
+    }
+
+    /// Notes the tokens of a successful answer, whether or not a step captures them.
+    pub(super) fn note_tokens(&mut self, exchange: &Exchange) {
+        let binding = self.engine.binding;
+        let (Ok(response), Some(operation)) =
+            (&exchange.reply, binding.operations.get(&exchange.operation))
+        else {
+            return;
+        };
+        let tokens = operation.answer.iter().filter(|(name, _)| Field::is_token(name));
+        let found: Vec<(String, String)> = tokens
+            .filter_map(|(name, field)| Some((name.clone(), from_field(field, response)?)))
+            .collect();
+        let granted =
+            |class: Class<'_>| matches!(class, Class::Known(o) if o.kind == OutcomeKind::Success);
+        if !found.is_empty() && granted(classify(binding, &Face::new(exchange))) {
+            self.trace.unasked.extend(found);
+        }
     }
 }

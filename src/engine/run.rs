@@ -132,6 +132,7 @@ impl<'a> Runner<'a> {
                 entries: Vec::new(),
                 stop: None,
                 secrets,
+                unasked: Vec::new(),
             },
             bindings,
             marks: BTreeMap::new(),
@@ -284,6 +285,7 @@ impl<'a> Runner<'a> {
         let (request, environment) = self.request(send, label)?;
         let (reply, timing) = self.engine.wires.send(&request).await;
         let exchange = self.exchange(send, environment, request, reply, timing);
+        self.note_tokens(&exchange);
         if let Err(error) = &exchange.reply {
             self.give_up(error, label)?;
         }

@@ -31,6 +31,7 @@ impl Runner<'_> {
                     other_timing,
                 ),
             ];
+            exchanges.iter().for_each(|exchange| self.note_tokens(exchange));
             trials.push(Trial { exchanges });
         }
         let entry =
@@ -57,6 +58,7 @@ impl Runner<'_> {
             }
         } else {
             exchanges = self.at_once(step, sample).await?;
+            exchanges.iter().for_each(|exchange| self.note_tokens(exchange));
             values = exchanges.iter().map(|exchange| self.collected(sample, exchange)).collect();
         }
         self.watch(&values);

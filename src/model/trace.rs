@@ -27,6 +27,9 @@ pub struct Trace {
     pub stop: Option<Stop>,
     /// Every secret of the run with its name, in the order in which they became known.
     pub secrets: Vec<(String, String)>,
+    /// Tokens that successful answers held although no step asked for them: reports must not show
+    /// these either.
+    pub unasked: Vec<(String, String)>,
 }
 
 /// The end of a scenario before its last step.

@@ -62,6 +62,13 @@ pub enum Field {
     Text,
 }
 
+impl Field {
+    /// Whether a field of this name holds a token, and so a secret.
+    pub fn is_token(name: &str) -> bool {
+        name == "token" || name.ends_with("_token")
+    }
+}
+
 /// Whether a class of answers grants or refuses.
 pub type OutcomeKind = RawOutcomeKind;
 

@@ -67,7 +67,7 @@ pub struct RawOperation {
     pub headers: IndexMap<String, String>,
     /// A body that is always sent.
     pub body: Option<crate::scenario::raw::RawBody>,
-    /// Where the fields of a successful answer are.
+    /// Where the fields of a successful answer are. A field named `token` or `..._token` is a secret.
     #[serde(default)]
     pub answer: IndexMap<String, RawField>,
 }

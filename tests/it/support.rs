@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -152,6 +152,36 @@ fn collect(mut from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
         drop(sender.send(String::from_utf8_lossy(&bytes).into_owned()));
     });
     receiver
+}
+
+/// A run over everything that is shipped, with its reports: it takes long, so the tests share one.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) run: Run,
+    pub(crate) json: Value,
+    pub(crate) junit: String,
+}
+
+pub(crate) fn whole() -> &'static Whole {
+    static WHOLE: OnceLock<Whole> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let (json, junit) = (folder.path().join("run.json"), folder.path().join("run.xml"));
+        let (to_json, to_junit) = (report("json", &json), report("junit", &junit));
+        let arguments = ["check", "--seed", "7", "--report", &to_json, "--report", &to_junit];
+        let run = gatecrash_within(4 * PATIENCE, &arguments);
+        let json = std::fs::read_to_string(json).unwrap();
+        Whole {
+            run,
+            json: serde_json::from_str(&json).unwrap(),
+            junit: std::fs::read_to_string(junit).unwrap(),
+        }
+    })
+}
+
+/// The value of `--report` for a format and a path.
+pub(crate) fn report(format: &str, path: &Path) -> String {
+    format!("{format}={}", path.display())
 }
 
 /// A reference server in a process of its own, which ends with the test.

@@ -22,17 +22,17 @@ pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exi
     for variant in &arguments.variant {
         config.variants.set_assignment(variant).map_err(|error| UsageError(error.to_string()))?;
     }
-    let listeners = Listeners::bind(&config).map_err(|error| {
-        TargetError(format!(
-            "{} or {} cannot be listened on: {error}",
-            arguments.listen, arguments.control
-        ))
-    })?;
-    introduce(arguments, &listeners, world);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime did not start")?;
+    let entered = runtime.enter();
+    let listeners = Listeners::bind(&config).map_err(|error| {
+        let (api, control) = (arguments.listen, arguments.control);
+        TargetError(format!("{api} or {control} cannot be listened on: {error}"))
+    })?;
+    drop(entered);
+    introduce(arguments, &listeners, world);
     runtime.block_on(serve(listeners, config, async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
