@@ -9,6 +9,7 @@ mod commands;
 #[cfg(feature = "reference-server")]
 mod embedded;
 mod exit;
+mod plane;
 mod shelf;
 mod target;
 

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::arguments::{Check, ClockMode};
 use super::exit::{TargetError, UsageError};
-use super::{World, shelf};
+use super::{World, plane, shelf};
 use crate::check::{Provided, Provision};
 use crate::target::{ClockSetting, Library, Profile, SecretReference};
 
@@ -51,14 +53,15 @@ pub(super) fn fixed(
     };
     if let Some(control) = &check.control {
         profile.control_by(control.trim_end_matches('/'));
+        // A server that runs in real time has a control plane too, but its clock cannot be moved.
+        if plane::get(control, "/clock")?.get("mode").and_then(Value::as_str) == Some("real") {
+            profile.clock = real_clock();
+        }
     }
     match check.clock {
         Some(ClockMode::None) => profile.clock = ClockSetting::None,
         Some(ClockMode::Real) if !matches!(profile.clock, ClockSetting::Real { .. }) => {
-            profile.clock = ClockSetting::Real {
-                tolerance: Duration::from_secs(1),
-                max_wait: Duration::from_secs(150),
-            };
+            profile.clock = real_clock();
         }
         Some(ClockMode::Virtual)
             if matches!(profile.clock, ClockSetting::None | ClockSetting::Real { .. }) =>
@@ -71,6 +74,13 @@ pub(super) fn fixed(
     hosts_allowed(&profile, &check.allow_host)?;
     Ok(Fixed(Arc::new(profile)))
 }
+
+fn real_clock() -> ClockSetting {
+    ClockSetting::Real { tolerance: Duration::from_secs(1), max_wait: MAX_WAIT }
+}
+
+/// Without a word from the profile no probe waits longer than this: what needs more is blocked, and says so.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 impl Fixed {
     /// The profile.

@@ -118,6 +118,27 @@ impl<W: Write> Terminal<W> {
         Ok(())
     }
 
+    /// Checks without a conclusion, by the reason: one missing hook can block a hundred of them.
+    fn blocked(&mut self, report: &Report) -> io::Result<()> {
+        let mut reasons: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
+        for finding in report.findings.iter().filter(|f| f.verdict == Verdict::Blocked) {
+            let reason = finding.evidence.reason.clone().unwrap_or_default();
+            reasons.entry(reason).or_default().push(finding);
+        }
+        for (reason, findings) in reasons {
+            let sign = self.paint.verdict(Verdict::Blocked, Paint::sign(Verdict::Blocked));
+            let word = self.paint.verdict(Verdict::Blocked, Verdict::Blocked.word());
+            let noun = if findings.len() == 1 { "check" } else { "checks" };
+            writeln!(self.out, "\n{sign} {word}  {} {noun}", findings.len())?;
+            writeln!(self.out, "    because  {}", printable(&reason))?;
+            let ids: Vec<&str> = findings.iter().take(MOST_IDS).map(|f| f.check.as_str()).collect();
+            let more = findings.len().saturating_sub(MOST_IDS);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            writeln!(self.out, "    checks   {}{more}", ids.join(" "))?;
+        }
+        Ok(())
+    }
+
     fn block(&mut self, name: &str, text: &str) -> io::Result<()> {
         for (index, line) in text.lines().take(24).enumerate() {
             let head = if index == 0 { name } else { "" };
@@ -195,20 +216,28 @@ impl<W: Write> Observer for Terminal<W> {
                         self.check_line(finding)?;
                     }
                 }
-                let open = |f: &&Finding| {
+                let told = |f: &&Finding| {
                     !matches!(
                         f.verdict,
-                        Verdict::Pass | Verdict::Info | Verdict::NotApplicable | Verdict::Excluded
+                        Verdict::Pass
+                            | Verdict::Info
+                            | Verdict::NotApplicable
+                            | Verdict::Excluded
+                            | Verdict::Blocked
                     )
                 };
-                for finding in report.findings.iter().filter(open) {
+                for finding in report.findings.iter().filter(told) {
                     self.finding(finding)?;
                 }
+                self.blocked(report)?;
                 self.summary(report)
             }
         }
     }
 }
+
+/// More ids than this say nothing new; the JSON report has them all.
+const MOST_IDS: usize = 6;
 
 /// A text without control characters: a server must not be able to write to the terminal.
 fn printable(text: &str) -> String {

@@ -55,7 +55,7 @@ impl fmt::Display for YamlPath {
 }
 
 /// A place in a text, for people (line and column from 1) and for pictures (bytes).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Location {
     /// The line, from 1.
     pub line: usize,

@@ -51,7 +51,9 @@ impl Library {
             library.read_scenario(*folder, file, &always, &mut wrong);
         }
         library.complain_of_repeated_ids(&mut wrong);
-        wrong.dedup();
+        // A mistake in a common file shows once for each flow; once is enough.
+        let mut seen = std::collections::HashSet::new();
+        wrong.retain(|d| seen.insert((d.file.name.clone(), d.at.clone(), d.message.clone())));
         if wrong.is_empty() { Ok(library) } else { Err(wrong) }
     }
 

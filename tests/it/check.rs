@@ -211,7 +211,7 @@ fn faults_of_the_visitor_login_are_caught() {
         &[
             ("error-code-number", "VMS-14"),
             ("expiry-milliseconds", "VMS-04"),
-            ("password-tail-ignored", "X-74"),
+            ("device-info-limit-short", "VMS-20"),
             ("sql-shown", "VMS-44"),
         ],
     );

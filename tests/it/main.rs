@@ -6,5 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod check;
+mod explain;
+mod lint;
+mod reports;
+mod serve;
 mod support;
 mod tidy;
