@@ -387,7 +387,10 @@ fn add_unheard(plan: &Plan<'_>, library: &Library, findings: &mut Vec<Finding>) 
 /// Every secret of a trace with its name.
 fn secrets(trace: &Trace) -> SecretBook {
     let mut book = SecretBook::default();
-    for (name, value) in trace.secrets.iter().chain(&trace.unasked) {
+    for kept in &trace.secrets {
+        book.note(&kept.value, &kept.name);
+    }
+    for (name, value) in &trace.unasked {
         book.note(value, name);
     }
     book

@@ -7,7 +7,7 @@ use super::judge::{Class, Face, classify};
 use super::run::{Runner, Stopped, stop};
 use crate::hook::HookCall;
 use crate::model::{Act, Exchange, StopKind};
-use crate::scenario::{Capture, HookStep, Source, Step};
+use crate::scenario::{HookStep, Source, Step};
 use crate::source::Template;
 use crate::target::{Field, OutcomeKind};
 
@@ -73,13 +73,13 @@ impl<'a> Runner<'a> {
         result
     }
 
-    pub(super) fn keep(&mut self, captures: &[Capture], act: &Act, operation: Option<&str>) {
-        for one in captures {
+    pub(super) fn keep(&mut self, step: &Step, act: &Act, operation: Option<&str>) {
+        for one in &step.capture {
             let field = self.field(&one.source, operation);
             match capture(&one.source, act, field, &self.scope()) {
                 Ok(value) => {
                     if one.secret {
-                        self.note_secret(&one.name, &value);
+                        self.note_secret(&one.name, &value, &step.label);
                     }
                     self.bindings.insert(one.name.clone(), value);
                 }

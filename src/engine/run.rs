@@ -14,8 +14,8 @@ use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
 use crate::hook::Hooks;
 use crate::model::{
-    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Millis, Reply, Request, Role, Stop,
-    StopKind, Timing, Trace, WireError,
+    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Millis, Reply, Request, Role,
+    Stop, StopKind, Timing, Trace, WireError,
 };
 use crate::scenario::{Action, JsonTemplate, Scenario, SendStep, Span, Step, When};
 use crate::source::{Random, Scope};
@@ -109,7 +109,8 @@ impl<'a> Runner<'a> {
             for (field, value) in &identity.fields {
                 let name = format!("identity.{role}.{field}");
                 if identity.secret.contains(field) {
-                    secrets.push((name.clone(), value.clone()));
+                    let (name, value) = (name.clone(), value.clone());
+                    secrets.push(Kept { name, value, origin: "the profile".to_owned() });
                 }
                 bindings.insert(name, value.clone());
             }
@@ -342,7 +343,7 @@ impl<'a> Runner<'a> {
         known_before: usize,
         operation: Option<&str>,
     ) -> Stopped {
-        self.keep(&step.capture, &act, operation);
+        self.keep(step, &act, operation);
         let entry = self.entry(&step.label, Role::Step, step.expect, known_before, act);
         self.trace.entries.push(entry);
         match step.expect {
@@ -426,10 +427,12 @@ impl<'a> Runner<'a> {
         self.trace.secrets.len()
     }
 
-    pub(super) fn note_secret(&mut self, name: &str, value: &str) {
-        if !self.trace.secrets.iter().any(|(_, known)| known == value) {
-            self.trace.secrets.push((name.to_owned(), value.to_owned()));
+    pub(super) fn note_secret(&mut self, name: &str, value: &str, label: &str) {
+        if self.trace.secrets.iter().any(|known| known.value == value) {
+            return;
         }
+        let origin = format!("{label}{}", self.item);
+        self.trace.secrets.push(Kept { name: name.to_owned(), value: value.to_owned(), origin });
     }
 
     pub(super) fn stopped(&self, step: &Step, reason: &str) -> Stop {

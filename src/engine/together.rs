@@ -61,7 +61,7 @@ impl Runner<'_> {
             exchanges.iter().for_each(|exchange| self.note_tokens(exchange));
             values = exchanges.iter().map(|exchange| self.collected(sample, exchange)).collect();
         }
-        self.watch(&values);
+        self.watch(&values, &step.label);
         let entry = self.entry(
             &step.label,
             Role::Step,
@@ -109,10 +109,10 @@ impl Runner<'_> {
     }
 
     /// Collected values are secrets of the run: reports must not show them.
-    fn watch(&mut self, values: &[Option<String>]) {
+    fn watch(&mut self, values: &[Option<String>], label: &str) {
         for (index, value) in values.iter().enumerate() {
             if let Some(value) = value {
-                self.note_secret(&format!("sample.{}", index + 1), value);
+                self.note_secret(&format!("sample.{}", index + 1), value, label);
             }
         }
         if let Some(value) = values.iter().flatten().last() {

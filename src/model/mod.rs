@@ -21,5 +21,5 @@ pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from
 pub use report::{ClauseState, Counts, Report, RunVerdict};
 pub use secret::{Secret, SecretBook};
 pub use trace::{
-    Act, Bindings, Entry, ExpectationSet, Role, SocketEvent, Stop, StopKind, Trace, Trial,
+    Act, Bindings, Entry, ExpectationSet, Kept, Role, SocketEvent, Stop, StopKind, Trace, Trial,
 };

@@ -25,11 +25,22 @@ pub struct Trace {
     pub entries: Vec<Entry>,
     /// Why the scenario ended before its last step, if it did.
     pub stop: Option<Stop>,
-    /// Every secret of the run with its name, in the order in which they became known.
-    pub secrets: Vec<(String, String)>,
+    /// Every secret of the run, in the order in which they became known.
+    pub secrets: Vec<Kept>,
     /// Tokens that successful answers held although no step asked for them: reports must not show
     /// these either.
     pub unasked: Vec<(String, String)>,
+}
+
+/// A secret with where it came from.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Kept {
+    /// The name it was captured under; it stands for the value in reports.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// The step that captured it; the profile, for an account's secrets.
+    pub origin: String,
 }
 
 /// The end of a scenario before its last step.

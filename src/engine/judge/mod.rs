@@ -418,3 +418,6 @@ fn find_sites(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

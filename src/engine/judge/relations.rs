@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::assess::{Observed, Surroundings, json_holds, one_holds};
 use super::evidence::cut;
-use crate::model::{Act, Entry, Header, Response, Role, Violation};
+use crate::model::{Act, Entry, Header, Kept, Response, Role, Violation};
 use crate::scenario::{Assertion, JwtAssertion, SameAs};
 
 pub(super) fn relations_hold(
@@ -152,7 +152,7 @@ fn no_secrets(
 ) -> Result<(), Violation> {
     let body = response.body.text();
     let known = observed.trace.secrets.iter().take(observed.entry.known_before);
-    for (name, value) in known.filter(|(_, value)| value.len() >= SHORTEST_SECRET) {
+    for Kept { name, value, origin } in known.filter(|kept| kept.value.len() >= SHORTEST_SECRET) {
         let excused =
             except.iter().any(|one| observed.entry.bindings.get(one) == Some(value) || one == name);
         if excused {
@@ -166,7 +166,7 @@ fn no_secrets(
         };
         return Err(Violation::new(
             "an answer without secrets of the run",
-            format!("${{{name}}} in {place}"),
+            format!("${{{name}}}, known since {origin}, in {place}"),
         ));
     }
     Ok(())
