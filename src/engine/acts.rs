@@ -1,6 +1,7 @@
 //! Hooks, procedures, and what is kept of an answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::capture::{capture, from_field};
 use super::judge::{Class, Face, classify};
@@ -51,18 +52,20 @@ impl<'a> Runner<'a> {
         steps: &[Step],
         exports: &[(String, String)],
     ) -> Stopped {
-        let mut inner = self.bindings.clone();
+        let mut inner = Arc::clone(&self.bindings);
         for (name, template) in with {
             let value = template
                 .text(&self.scope())
                 .map_err(|error| self.stopped(step, &error.to_string()))?;
-            inner.insert(name.clone(), value);
+            Arc::make_mut(&mut inner).insert(name.clone(), value);
         }
         let mut outer = std::mem::replace(&mut self.bindings, inner);
         let result = self.steps(steps).await;
         for (name, exported) in exports {
             match self.bindings.get(name) {
-                Some(value) => drop(outer.insert(exported.clone(), value.clone())),
+                Some(value) => {
+                    drop(Arc::make_mut(&mut outer).insert(exported.clone(), value.clone()))
+                }
                 None => {
                     let reason = self.unbound.get(name).cloned().unwrap_or_default();
                     self.unbound.insert(exported.clone(), reason);
@@ -81,10 +84,10 @@ impl<'a> Runner<'a> {
                     if one.secret {
                         self.note_secret(&one.name, &value, &step.label);
                     }
-                    self.bindings.insert(one.name.clone(), value);
+                    self.bind(&one.name, value);
                 }
                 Err(reason) => {
-                    self.bindings.remove(&one.name);
+                    Arc::make_mut(&mut self.bindings).remove(&one.name);
                     self.unbound.insert(one.name.clone(), reason);
                 }
             }

@@ -83,7 +83,7 @@ pub(super) struct Runner<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) scenario: &'a Scenario,
     pub(super) trace: Trace,
-    pub(super) bindings: Bindings,
+    pub(super) bindings: Arc<Bindings>,
     pub(super) marks: BTreeMap<String, Mark>,
     pub(super) sockets: BTreeMap<String, OpenSocket>,
     /// Handshakes that were refused, by the connection's name.
@@ -135,7 +135,7 @@ impl<'a> Runner<'a> {
                 secrets,
                 unasked: Vec::new(),
             },
-            bindings,
+            bindings: Arc::new(bindings),
             marks: BTreeMap::new(),
             sockets: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -189,7 +189,8 @@ impl<'a> Runner<'a> {
             self.bind_item(item, step)?;
             self.item = format!("{outer_item} item {}{}", index + 1, item_name(item));
             let result = self.once(step).await;
-            self.bindings.retain(|name, _| name != "each" && !name.starts_with("each."));
+            Arc::make_mut(&mut self.bindings)
+                .retain(|name, _| name != "each" && !name.starts_with("each."));
             result?;
         }
         self.item = outer_item;
@@ -202,10 +203,10 @@ impl<'a> Runner<'a> {
             template.fill(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
         if let Value::Object(members) = &filled {
             for (key, value) in members {
-                self.bindings.insert(format!("each.{key}"), plain(value).unwrap_or_default());
+                self.bind(&format!("each.{key}"), plain(value).unwrap_or_default());
             }
         }
-        self.bindings.insert("each".to_owned(), plain(&filled).unwrap_or_default());
+        self.bind("each", plain(&filled).unwrap_or_default());
         Ok(())
     }
 
@@ -366,7 +367,7 @@ impl<'a> Runner<'a> {
             group: self.group,
             role,
             expectations,
-            bindings: self.bindings.clone(),
+            bindings: Arc::clone(&self.bindings),
             known_before,
             act,
         }
@@ -417,6 +418,10 @@ impl<'a> Runner<'a> {
                 self.engine.binding.lifetimes.get(name).copied().unwrap_or_default()
             }
         }
+    }
+
+    pub(super) fn bind(&mut self, name: &str, value: String) {
+        Arc::make_mut(&mut self.bindings).insert(name.to_owned(), value);
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {

@@ -1,5 +1,6 @@
 //! Probes around a moment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::run::{Mark, Runner, Stopped, stop};
@@ -26,7 +27,7 @@ impl Runner<'_> {
         ];
         for (side, set, name) in sides {
             let Some(set) = set else { continue };
-            let bindings = self.bindings.clone();
+            let bindings = Arc::clone(&self.bindings);
             let label = format!("{} ({name})", step.label);
             let result = self.probe(step, boundary, side, set, &label).await;
             self.bindings = bindings;

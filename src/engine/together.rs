@@ -116,7 +116,7 @@ impl Runner<'_> {
             }
         }
         if let Some(value) = values.iter().flatten().last() {
-            self.bindings.insert("sample".to_owned(), value.clone());
+            self.bind("sample", value.clone());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `--report`: what is written holds what was found, reads back, and keeps secrets.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use gatecrash::report::SCHEMA_VERSION;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus};
@@ -219,15 +220,24 @@ const SPEAKING: [(&str, &str, &str); 10] = [
     ("environment-token", "wrong-prefix", "SUC-06"),
 ];
 
-/// The faulty runs one after the other, with what `leaks` finds in what each printed and wrote.
+/// The faulty runs, each once for all tests.
+fn speaking() -> &'static [Written] {
+    static RUNS: OnceLock<Vec<Written>> = OnceLock::new();
+    RUNS.get_or_init(|| {
+        let runs = SPEAKING.iter().map(|(flow, fault, clause)| {
+            Written::by(&["--flow", flow, "--only", clause, "--fault", fault], 1)
+        });
+        runs.collect()
+    })
+}
+
+/// Holds what each faulty run printed and wrote against what `leaks` finds in it.
 #[track_caller]
 fn nothing_leaks(leaks: impl Fn(&str, &str) -> Vec<String>) {
     let mut found = Vec::new();
-    for (flow, fault, clause) in SPEAKING {
-        let written = Written::by(&["--flow", flow, "--only", clause, "--fault", fault], 1);
-        assert!(
-            written.findings().iter().any(|finding| !finding["evidence"]["exchange"].is_null())
-        );
+    for ((flow, fault, clause), written) in SPEAKING.iter().zip(speaking()) {
+        let shown = |finding: &Value| !finding["evidence"]["exchange"].is_null();
+        assert!(written.findings().iter().any(shown), "{fault} shows no exchange");
         for (place, text) in
             [("terminal", &written.out), ("json", &written.json), ("junit", &written.junit)]
         {

@@ -118,6 +118,16 @@ pub(crate) fn gatecrash_in(folder: &Path, arguments: &[&str]) -> Run {
     finish(command, PATIENCE, &arguments.join(" "))
 }
 
+/// The same with a standard output that nobody reads: its other end is closed from the start.
+#[track_caller]
+pub(crate) fn gatecrash_unread(arguments: &[&str]) -> Run {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = program(arguments).stdout(writer).spawn().unwrap();
+    let err = collect(child.stderr.take().unwrap()).recv().unwrap();
+    Run { code: child.wait().unwrap().code().unwrap_or_default(), out: String::new(), err }
+}
+
 #[track_caller]
 fn finish(mut command: Command, patience: Duration, line: &str) -> Run {
     let mut child = command.spawn().unwrap();

@@ -108,7 +108,7 @@ fn entry(library: &Library, role: Role, act: Act) -> Entry {
         Role::Before(name) | Role::After(name) => Some(scenario.controls[name].expect),
     };
     let group = u32::from(!step.controls.is_empty());
-    let bindings = Bindings::new();
+    let bindings = std::sync::Arc::new(Bindings::new());
     Entry { step: "steps[0]".to_owned(), group, role, expectations, bindings, known_before: 0, act }
 }
 
