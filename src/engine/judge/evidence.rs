@@ -82,8 +82,18 @@ pub fn render_request(request: &Request) -> String {
         return cut_at(&visible(&bytes.text()), LONGEST_MESSAGE);
     }
     let mut text = format!("{} {} HTTP/1.1\n", request.method, visible_line(&request.target));
+    let given = |name: &str| request.headers.iter().any(|h| h.name.eq_ignore_ascii_case(name));
+    if !given("host") {
+        // Both wires add it (RFC 9112 section 3.2).
+        let host = request.base.split("://").last().unwrap_or_default();
+        field_line(&mut text, &Header::new("Host", host));
+    }
     for header in &request.headers {
         field_line(&mut text, header);
+    }
+    if !request.body.0.is_empty() && !given("content-length") && !given("transfer-encoding") {
+        let length = request.body.0.len().to_string();
+        field_line(&mut text, &Header::new("Content-Length", &length));
     }
     if !request.body.0.is_empty() {
         text.push('\n');
