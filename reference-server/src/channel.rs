@@ -131,7 +131,8 @@ enum Refusal {
 
 /// `POST /generateToken`: a new token.
 pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Answer {
-    match log_in(&app, request).await {
+    let spelling = app.variants.value(Variant::FieldCase);
+    match log_in(&app, request, spelling).await {
         Ok(account) => issued(&app, app.channel.issue(&app, account)),
         Err(refusal) => refused(&app, refusal),
     }
@@ -143,7 +144,7 @@ pub(crate) async fn generate_by_get(State(app): State<Arc<App>>, request: Reques
         return allow(problem(StatusCode::METHOD_NOT_ALLOWED), "POST");
     }
     let query = Form::of_query(request.uri()).unwrap_or_default();
-    match check(&app, &query, Fault::ChannelGetGenerates) {
+    match check(&app, &query, "any", Fault::ChannelGetGenerates) {
         Ok(account) => issued(&app, app.channel.issue(&app, account)),
         Err(refusal) => refused(&app, refusal),
     }
@@ -151,7 +152,8 @@ pub(crate) async fn generate_by_get(State(app): State<Arc<App>>, request: Reques
 
 /// `POST /getToken`: the current token again.
 pub(crate) async fn current(State(app): State<Arc<App>>, request: Request) -> Answer {
-    let account = match log_in(&app, request).await {
+    // How the names are spelt is open for generateToken only; the page of getToken has them in lower case.
+    let account = match log_in(&app, request, "any").await {
         Ok(account) => account,
         Err(refusal) => return refused(&app, refusal),
     };
@@ -178,7 +180,7 @@ fn issued(app: &App, text: String) -> Answer {
 }
 
 /// Reads the credentials of a request and returns the account they belong to.
-async fn log_in(app: &App, request: Request) -> Result<usize, Refusal> {
+async fn log_in(app: &App, request: Request, spelling: &str) -> Result<usize, Refusal> {
     let (parts, body) =
         read_body(app, request).await.map_err(|broken| Refusal::Body(broken.status()))?;
     let mut form = match media_type(&parts.headers).as_str() {
@@ -197,7 +199,7 @@ async fn log_in(app: &App, request: Request) -> Result<usize, Refusal> {
             }
         }
     }
-    check(app, &form, Fault::ChannelJsonAccepted)
+    check(app, &form, spelling, Fault::ChannelJsonAccepted)
 }
 
 /// The members of a JSON object as if they were form fields.
@@ -210,8 +212,7 @@ fn json_fields(body: &[u8]) -> Form {
     form
 }
 
-fn check(app: &App, form: &Form, any_case_by: Fault) -> Result<usize, Refusal> {
-    let spelling = app.variants.value(Variant::FieldCase);
+fn check(app: &App, form: &Form, spelling: &str, any_case_by: Fault) -> Result<usize, Refusal> {
     let field = |documented: &str| {
         let is = |name: &str| match spelling {
             _ if app.faults.has(any_case_by) => name.eq_ignore_ascii_case(documented),

@@ -11,7 +11,7 @@ use super::arguments::{Check, ClockMode};
 use super::exit::UsageError;
 use super::{World, shelf, target};
 use crate::check::{Provided, Provision};
-use crate::target::{ClockSetting, Library, Profile};
+use crate::target::{ClockSetting, FlowBinding, Library, Profile};
 
 /// Starts a reference server for each scenario.
 #[derive(Debug)]
@@ -91,6 +91,25 @@ fn decide(variant: &str, config: &mut Config, profile: &mut Profile) -> anyhow::
         && let Some(binding) = profile.flows.get_mut(&flow)
     {
         binding.choices.insert(gap.to_owned(), value.to_owned());
+        respell(binding, key, value);
     }
     Ok(())
+}
+
+/// What a profile of a server with this variant would spell otherwise than the documents.
+fn respell(binding: &mut FlowBinding, key: &str, value: &str) {
+    match (key, value) {
+        ("jwt-login.postman", "off") => {
+            binding.capabilities.insert("postman".to_owned(), false);
+        }
+        ("channel-login.field_case", "lower") => {
+            let generate = binding.operations.get_mut("generate");
+            for (name, place) in
+                generate.into_iter().flat_map(|operation| &mut operation.parameters)
+            {
+                place.name = Some(name.to_lowercase());
+            }
+        }
+        _ => {}
+    }
 }

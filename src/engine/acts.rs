@@ -79,7 +79,11 @@ impl<'a> Runner<'a> {
     pub(super) fn keep(&mut self, step: &Step, act: &Act, operation: Option<&str>) {
         for one in &step.capture {
             let field = self.field(&one.source, operation);
-            match capture(&one.source, act, field, &self.scope()) {
+            let found = match self.refusal(&one.source, act) {
+                Some(reason) => Err(reason),
+                None => capture(&one.source, act, field, &self.scope()),
+            };
+            match found {
                 Ok(value) => {
                     if one.secret {
                         self.note_secret(&one.name, &value, &step.label);
@@ -99,6 +103,18 @@ impl<'a> Runner<'a> {
             return None;
         };
         self.engine.binding.operations.get(operation?)?.answer.get(name)
+    }
+
+    /// Why a field cannot be kept of this answer: where tokens and errors are both plain text, the
+    /// text of a refusal is no token.
+    fn refusal(&self, source: &Source, act: &Act) -> Option<String> {
+        let (Source::Field(name), Act::Exchange(exchange)) = (source, act) else { return None };
+        match classify(self.engine.binding, &Face::new(exchange)) {
+            Class::Known(outcome) if outcome.kind == OutcomeKind::Refusal => {
+                Some(format!("the answer has no `{name}`: it is {}", outcome.name))
+            }
+            _ => None,
+        }
     }
 
     /// Notes the tokens of a successful answer, whether or not a step captures them.

@@ -401,13 +401,7 @@ impl<'a> Runner<'a> {
     }
 
     pub(super) fn chosen(&self, when: Option<&When>) -> bool {
-        when.is_none_or(|when| {
-            self.engine
-                .binding
-                .choices
-                .get(&when.choice)
-                .is_some_and(|answer| when.is.contains(answer))
-        })
+        when.is_none_or(|when| when.holds(&self.engine.binding.choices))
     }
 
     /// How long a span is for this server.

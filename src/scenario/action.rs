@@ -1,5 +1,6 @@
 //! A scenario as meant: what is done, in order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +83,27 @@ pub struct When {
     pub choice: String,
     /// The answers of which one must have been chosen.
     pub is: Vec<String>,
+    /// The answers of which none may have been chosen; an undecided gap will do.
+    pub is_not: Vec<String>,
+}
+
+impl When {
+    /// Whether the choices of a profile meet the condition.
+    pub fn holds(&self, choices: &BTreeMap<String, String>) -> bool {
+        match choices.get(&self.choice) {
+            Some(answer) if self.is.is_empty() => !self.is_not.contains(answer),
+            Some(answer) => self.is.contains(answer),
+            None => self.is.is_empty(),
+        }
+    }
+
+    /// What it asks for, in words.
+    pub fn wanted(&self) -> String {
+        match self.is.as_slice() {
+            [] => format!("anything but {}", self.is_not.join(" or ")),
+            several => several.join(" or "),
+        }
+    }
 }
 
 /// What a step does.

@@ -111,8 +111,10 @@ pub struct RawStep {
 pub struct RawWhen {
     /// The gap.
     pub choice: String,
-    /// The answer that the profile must have chosen.
-    pub is: OneOrMany<String>,
+    /// The answers of which the profile must have chosen one.
+    pub is: Option<OneOrMany<String>>,
+    /// Instead of `is`: the answers that the profile must not have chosen; an undecided gap will do.
+    pub is_not: Option<OneOrMany<String>>,
 }
 
 /// A request, in terms of the flow's operations.

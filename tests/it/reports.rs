@@ -208,7 +208,7 @@ fn tokens_are_known_by_their_form() {
 
 /// Faulty runs whose evidence holds credentials or tokens.
 const SPEAKING: [(&str, &str, &str); 10] = [
-    ("gateway-button", "button-not-needed", "BTN-01"),
+    ("gateway-button", "press-queued", "BTN-05"),
     ("gateway-button", "window-race", "BTN-07"),
     ("gateway-button", "token-shown-again", "BTN-50"),
     ("channel-login", "channel-token-quoted", "CHN-12"),

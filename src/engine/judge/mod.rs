@@ -321,13 +321,7 @@ impl<'a> Bench<'a> {
     }
 
     fn chosen(&self, when: Option<&When>) -> bool {
-        when.is_none_or(|when| {
-            self.law
-                .binding
-                .choices
-                .get(&when.choice)
-                .is_some_and(|answer| when.is.contains(answer))
-        })
+        when.is_none_or(|when| when.holds(&self.law.binding.choices))
     }
 
     fn conclude(mut self) -> Vec<Finding> {

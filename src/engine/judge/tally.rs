@@ -122,7 +122,7 @@ impl Tally {
             return (Verdict::Blocked, Some(reason.clone()));
         }
         if let Some(gate) = terms.gate {
-            let wanted = gate.is.join(" or ");
+            let wanted = gate.wanted();
             let reason = match terms.choice {
                 Some(choice) => {
                     format!("the profile says {}: {choice}; this is about {wanted}", gate.choice)

@@ -140,21 +140,31 @@ impl Context<'_> {
 
     pub(super) fn when(&mut self, raw: Option<&RawWhen>, path: &YamlPath) -> Option<When> {
         let raw = raw?;
+        if raw.is.is_some() == raw.is_not.is_some() {
+            self.out.value(
+                "scenario::gap",
+                path,
+                "a condition has exactly one of `is` and `is_not`",
+            );
+        }
+        let (is, is_not) = (many(raw.is.as_ref()), many(raw.is_not.as_ref()));
         match self.vocabulary.gaps.get(&raw.choice) {
             Some(answers) => {
-                for wrong in raw.is.0.iter().filter(|answer| !answers.contains(*answer)) {
+                for wrong in is.iter().chain(&is_not).filter(|answer| !answers.contains(*answer)) {
+                    let key = if raw.is.is_some() { "is" } else { "is_not" };
                     let message = format!("`{wrong}` is not an allowed answer to `{}`", raw.choice);
-                    self.out.value("scenario::gap", &path.key("is"), message);
+                    self.out.value("scenario::gap", &path.key(key), message);
                     self.out.did_you_mean(wrong, answers.iter().map(String::as_str));
                 }
             }
             None => {
                 let message = format!("`{}` is not a gap of this flow", raw.choice);
                 self.out.value("scenario::gap", &path.key("choice"), message);
-                self.out.did_you_mean(&raw.choice, self.vocabulary.gaps.keys().map(String::as_str));
+                let known = self.vocabulary.gaps.keys().map(String::as_str);
+                self.out.did_you_mean(&raw.choice, known);
             }
         }
-        Some(When { choice: raw.choice.clone(), is: raw.is.0.clone() })
+        Some(When { choice: raw.choice.clone(), is, is_not })
     }
 
     fn filter(&mut self, raw: &RawFilter, path: &YamlPath) -> Filter {
