@@ -73,7 +73,7 @@ fn record(profile: &Profile, scenario: &Scenario) -> Trace {
 
 fn stored_trace(criterion: &mut Criterion) {
     let files = shelf();
-    let library = Library::read(&files).unwrap_or_else(|list| panic!("{} mistakes", list.len()));
+    let library = Library::read(&files).unwrap_or_else(|list| panic!("{}", list[0].render(false)));
     let server = Server::start(Config::default()).unwrap();
     let profile = reference_profile(&files, &library, &server);
     let scenario = library.scenarios.iter().find(|scenario| scenario.name == SCENARIO).unwrap();
@@ -132,7 +132,7 @@ fn matchers(criterion: &mut Criterion) {
         let actual = Actual { value: Some(value), root: None, now: &|| None };
         assert_eq!(matcher.test(&actual, &scope), Ok(()), "{name}");
         group.bench_function(name, |bencher| {
-            bencher.iter(|| matcher.test(black_box(&actual), &scope))
+            bencher.iter(|| matcher.test(black_box(&actual), &scope));
         });
     }
     group.finish();

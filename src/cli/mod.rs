@@ -2,7 +2,16 @@
 //!
 //! The only module that prints and the only one that reads the environment. Data goes to standard
 //! output, talk to standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
+#![expect(clippy::print_stderr, reason = "this is the module that prints")]
+
+/// Prints a line to standard output. A reader who has seen enough and closed the pipe, as `head`
+/// does, is no error.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!($crate::cli::Output, $($argument)*));
+    }};
+}
 
 mod arguments;
 mod commands;
@@ -14,7 +23,7 @@ mod shelf;
 mod target;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,6 +32,26 @@ pub use exit::Exit;
 
 use crate::report::Paint;
 use arguments::{Arguments, Command};
+
+/// Standard output, for which a closed pipe is the end of interest and not of the program.
+#[derive(Debug)]
+struct Output;
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match io::stdout().write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match io::stdout().flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
+}
 
 /// What a command may know of the world outside.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +108,7 @@ impl World {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
         let colour = |terminal: bool| Paint { colour: !forbidden && (terminal || forced) };
-        let person = std::io::stdout().is_terminal();
-        Self { paint: colour(person), talk: colour(std::io::stderr().is_terminal()), person }
+        let person = io::stdout().is_terminal();
+        Self { paint: colour(person), talk: colour(io::stderr().is_terminal()), person }
     }
 }

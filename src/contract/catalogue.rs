@@ -199,7 +199,7 @@ mod tests {
             complaints,
             [
                 "contract.yaml:6:3: `BTN-01` is no clause id of jwt-login; they start with `JWT-`",
-                "contract.yaml:8:54: there is no clause `JWT-99`",
+                "contract.yaml:8:53: there is no clause `JWT-99`",
             ]
         );
     }

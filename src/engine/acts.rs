@@ -64,7 +64,7 @@ impl<'a> Runner<'a> {
         for (name, exported) in exports {
             match self.bindings.get(name) {
                 Some(value) => {
-                    drop(Arc::make_mut(&mut outer).insert(exported.clone(), value.clone()))
+                    drop(Arc::make_mut(&mut outer).insert(exported.clone(), value.clone()));
                 }
                 None => {
                     let reason = self.unbound.get(name).cloned().unwrap_or_default();

@@ -19,7 +19,7 @@ pub use finding::{Finding, Level, Verdict};
 pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
 pub use report::{ClauseState, Counts, Report, RunVerdict};
-pub use secret::{Secret, SecretBook};
+pub use secret::{CUT, Secret, SecretBook};
 pub use trace::{
     Act, Bindings, Entry, ExpectationSet, Kept, Role, SocketEvent, Stop, StopKind, Trace, Trial,
 };

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// A secret. Its `Debug` form hides it; only the wires take it out.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Secret(String);
@@ -46,19 +49,37 @@ impl SecretBook {
         self.entries.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.0.len()));
     }
 
-    /// The text with every known secret replaced by its name, percent-encoded forms included.
+    /// The text with every known secret replaced by its name: as it stands, percent-encoded,
+    /// escaped as in a quoted text, in base64, and where a cut left its beginning.
     pub fn redact(&self, text: &str) -> String {
         let mut out = text.to_owned();
         for (secret, name) in &self.entries {
-            if out.contains(&secret.0) {
-                out = out.replace(&secret.0, name);
-            }
-            let encoded: String = form_urlencoded::byte_serialize(secret.0.as_bytes()).collect();
-            if encoded != secret.0 && out.contains(&encoded) {
-                out = out.replace(&encoded, name);
+            for form in forms(&secret.0) {
+                if out.contains(&form) {
+                    out = out.replace(&form, name);
+                }
             }
         }
-        out
+        if out.contains(CUT) { self.redact_beginnings(&out) } else { out }
+    }
+
+    /// A text that was cut may end in the beginning of a secret.
+    fn redact_beginnings(&self, text: &str) -> String {
+        let mut parts: Vec<String> = text.split(CUT).map(str::to_owned).collect();
+        let last = parts.len() - 1;
+        for part in &mut parts[..last] {
+            for (secret, name) in &self.entries {
+                let most = secret.0.len().min(part.len());
+                let is_end = |length: &usize| {
+                    secret.0.is_char_boundary(*length) && part.ends_with(&secret.0[..*length])
+                };
+                if let Some(length) = (Self::SHORTEST..=most).rev().find(is_end) {
+                    part.truncate(part.len() - length);
+                    part.push_str(name);
+                }
+            }
+        }
+        parts.join(CUT)
     }
 
     /// The name of the first known secret that occurs in the text.
@@ -79,6 +100,24 @@ impl SecretBook {
     }
 }
 
+/// What stands where a text was cut.
+pub const CUT: &str = "... (";
+
+/// The ways in which a secret turns up in texts.
+fn forms(secret: &str) -> Vec<String> {
+    let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut forms = vec![
+        secret.to_owned(),
+        encoded,
+        secret.escape_debug().to_string(),
+        serde_json::Value::from(secret).to_string().trim_matches('"').to_owned(),
+        STANDARD.encode(secret),
+        STANDARD.encode(format!("{secret}:")),
+    ];
+    forms.dedup();
+    forms
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +133,17 @@ mod tests {
         );
         assert_eq!(book.find("nothing here"), None);
         assert_eq!(book.find("has s3cret+value in it"), Some("${password}"));
+    }
+
+    #[test]
+    fn a_secret_is_found_escaped_encoded_and_cut() {
+        let mut book = SecretBook::default();
+        book.note("pass\"word\\1", "p");
+        book.note("0123456789abcdef", "token");
+        assert_eq!(book.redact("{\"a\":\"pass\\\"word\\\\1\"}"), "{\"a\":\"${p}\"}");
+        assert_eq!(book.redact("Basic MDEyMzQ1Njc4OWFiY2RlZg=="), "Basic ${token}");
+        assert_eq!(book.redact("x 01234567... (99 bytes)"), "x ${token}... (99 bytes)");
+        assert_eq!(book.redact("x 01234... (99 bytes)"), "x 01234... (99 bytes)");
     }
 
     #[test]

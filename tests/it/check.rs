@@ -179,6 +179,7 @@ fn faults_of_the_gateway_button_are_caught() {
         &[
             ("button-not-needed", "BTN-01"),
             ("last-used-never-set", "BTN-53"),
+            ("no-challenge", "X-01"),
             ("query-token-overrides-header", "X-37"),
             ("second-press-ignored", "BTN-08"),
             ("token-shown-again", "BTN-50"),
@@ -223,7 +224,6 @@ fn faults_of_the_jwt_login_are_caught() {
         &[
             ("alg-none-accepted", "JWT-43"),
             ("expires-in-text", "JWT-04"),
-            ("no-challenge", "X-01"),
             ("refresh-race", "JWT-76"),
             ("refresh-reusable", "JWT-73"),
         ],

@@ -1,5 +1,7 @@
 //! `gatecrash lint`: everything that is wrong with a file, where it is, and what to write in its place.
 
+use std::fmt::Write as _;
+
 use crate::support::{Run, files, gatecrash, gatecrash_in, relative, root};
 
 /// Lints a text as a file of this name, and returns what is said of it.
@@ -139,7 +141,7 @@ fn a_text_that_grows_when_it_is_read_is_refused() {
     for level in 1..12 {
         let below = format!("*a{}", level - 1);
         let items = [below.as_str(); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        writeln!(bomb, "a{level}: &a{level} [{items}]").unwrap();
     }
     lint("bomb.yaml", &bomb).exits(2).complains("bomb.yaml");
     let deep = format!("a: {}{}\n", "[".repeat(20_000), "]".repeat(20_000));

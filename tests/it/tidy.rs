@@ -234,8 +234,7 @@ fn library() -> Library {
         |path: &Path| SourceFile::new(relative(path), std::fs::read_to_string(path).unwrap());
     let files: Vec<Arc<SourceFile>> =
         files("scenarios", ".yaml").iter().map(|path| read(path)).collect();
-    Library::read(&files)
-        .unwrap_or_else(|list| panic!("{} mistakes in the shipped files", list.len()))
+    Library::read(&files).unwrap_or_else(|list| panic!("{}", list[0].render(false)))
 }
 
 #[test]

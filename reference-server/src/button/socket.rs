@@ -165,7 +165,9 @@ impl Session<'_> {
                             ends = app.clock.now() + milliseconds(app.lifetimes.socket);
                         }
                     }
-                    Some(Ok(Message::Close(_))) | None => return Err(None),
+                    // The next read sends the close frame that answers it (RFC 6455 section 5.5.1).
+                    Some(Ok(Message::Close(_))) => {}
+                    None => return Err(None),
                     Some(Err(error)) => return Err(Some(broken(&error))),
                 },
                 () = app.clock.sleep_until(ends), if !endless => {
@@ -221,8 +223,9 @@ impl Session<'_> {
             let told = tokio::select! {
                 received = self.socket.recv() => match received {
                     // Messages after authentication change nothing, a second token among them.
-                    Some(Ok(Message::Close(_))) | None => return None,
+                    // The next read sends the close frame that answers one of the client.
                     Some(Ok(_)) => continue,
+                    None => return None,
                     Some(Err(error)) => return Some(broken(&error)),
                 },
                 told = news.recv() => told,

@@ -203,7 +203,6 @@ async fn a_fault_changes_the_answer_of_its_probe_and_is_gone_when_it_is_cleared(
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "most of it is a table")]
 async fn faults_of_authorization_let_a_token_in_by_the_back_door() {
     let site = Site::start();
     let token = site.server.seed_tokens(Flow::GatewayButton, 1).remove(0);

@@ -96,7 +96,6 @@ async fn bad_credentials_look_alike() {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "most of it is a table")]
 async fn requests_of_the_wrong_shape_name_the_field() {
     let site = Site::start();
     let good = fields("alice@example.com", "alice-password-1");

@@ -36,6 +36,8 @@ impl Site {
     }
 
     pub(crate) fn configured(config: Config) -> Self {
+        // Fails when another test was first, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Self { server: Server::start(config).unwrap(), client }
     }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::check::{CheckSettings, Plan, Provision, Selection, check};
 use crate::cli::arguments::Check;
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::{World, shelf, target};
+use crate::cli::{Output, World, shelf, target};
 use crate::event::{Event, Observer};
 use crate::model::{Flow, Report};
 use crate::report::{Detail, Terminal, write_json, write_junit};
@@ -84,7 +84,7 @@ fn run_on(
         (0 | 1, _) => Detail::Check,
         _ => Detail::Observed,
     };
-    let out = BufWriter::new(io::stdout().lock());
+    let out = BufWriter::new(Output);
     let mut observer = Everyone {
         terminal: Terminal::new(out, world.paint, detail),
         sinks,

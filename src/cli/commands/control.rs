@@ -11,7 +11,7 @@ pub(in crate::cli) fn press(arguments: &Press) -> anyhow::Result<Exit> {
     let answer = post(&arguments.control, "/press", &json!({ "kind": arguments.kind }))?;
     let seconds = |name: &str| answer.get(name).and_then(Value::as_i64).unwrap_or_default();
     let window = (seconds("window_ends_at_ms") - seconds("pressed_at_ms")) / 1_000;
-    println!("pressed; a token can be generated for {window} s");
+    say!("pressed; a token can be generated for {window} s");
     Ok(Exit::Conformant)
 }
 
@@ -21,7 +21,7 @@ pub(in crate::cli) fn advance(arguments: &Advance) -> anyhow::Result<Exit> {
     let answer =
         post(&arguments.control, "/clock/advance", &json!({ "milliseconds": milliseconds }))?;
     let now = answer.get("now_ms").and_then(Value::as_i64).unwrap_or_default();
-    println!(
+    say!(
         "advanced by {}; the server's clock is at {}.{:03} s since 1970",
         arguments.by,
         now / 1_000,

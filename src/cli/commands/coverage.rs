@@ -33,12 +33,12 @@ pub(in crate::cli) fn run(
         };
         let wanted = arguments.flow.is_empty() || arguments.flow.contains(&row.flow);
         if wanted && (!arguments.missing || row.checks.is_empty()) {
-            println!("{:8} {:6} {:8} {reason}", clause.id, clause.level, clause.tiers());
+            say!("{:8} {:6} {:8} {reason}", clause.id, clause.level, clause.tiers());
         }
     }
     let all = coverage.rows.len();
     let silent = coverage.silent().count();
-    println!(
+    say!(
         "\n{covered} of {all} clauses have a check, {explained} have a reason why none is possible, {silent} have neither"
     );
     Ok(if arguments.strict && silent > 0 { Exit::Findings } else { Exit::Conformant })

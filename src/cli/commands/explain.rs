@@ -24,7 +24,7 @@ pub(in crate::cli) fn run(
         .or_else(|| fault(id));
     match text {
         Some(text) => {
-            println!("{text}");
+            say!("{text}");
             Ok(Exit::Conformant)
         }
         None => Err(UsageError(unknown(&library, id)).into()),

@@ -35,7 +35,7 @@ pub(in crate::cli) fn run(
         }
     }
     if wrong.is_empty() {
-        println!("{} files, nothing wrong", arguments.files.len());
+        say!("{} files, nothing wrong", arguments.files.len());
         return Ok(Exit::Conformant);
     }
     Err(shelf::mistakes(&wrong, world.talk).into())

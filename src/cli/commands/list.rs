@@ -24,7 +24,7 @@ pub(in crate::cli) fn run(
     if lines.is_empty() {
         return Err(UsageError("nothing matches".to_owned()).into());
     }
-    lines.iter().for_each(|line| println!("{line}"));
+    lines.iter().for_each(|line| say!("{line}"));
     Ok(Exit::Conformant)
 }
 
@@ -85,7 +85,7 @@ fn lines(library: &Library, what: Listed, wanted: &dyn Fn(Flow) -> bool) -> Vec<
 #[cfg(feature = "reference-server")]
 fn faults() -> anyhow::Result<Exit> {
     for fault in reference_server::Fault::all() {
-        println!("{:34} {}  {}", fault.name(), fault.sentence(), fault.clauses().join(" "));
+        say!("{:34} {}  {}", fault.name(), fault.sentence(), fault.clauses().join(" "));
     }
     Ok(Exit::Conformant)
 }
@@ -93,7 +93,7 @@ fn faults() -> anyhow::Result<Exit> {
 #[cfg(feature = "reference-server")]
 fn variants() -> anyhow::Result<Exit> {
     for variant in reference_server::Variant::all() {
-        println!("{:42} {}  [{}]", variant.name(), variant.sentence(), variant.values().join(", "));
+        say!("{:42} {}  [{}]", variant.name(), variant.sentence(), variant.values().join(", "));
     }
     Ok(Exit::Conformant)
 }

@@ -24,7 +24,7 @@ pub(in crate::cli) fn run(arguments: &Schema) -> anyhow::Result<Exit> {
         }
     }
     if let Some(kind) = arguments.kind {
-        println!("{}", schema(kind)?);
+        say!("{}", schema(kind)?);
     }
     Ok(Exit::Conformant)
 }

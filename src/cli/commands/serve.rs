@@ -44,25 +44,23 @@ pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exi
 fn introduce(arguments: &Serve, listeners: &Listeners, world: World) {
     let paint = world.paint;
     let (api, control) = (listeners.address(), listeners.control_address());
-    println!("{}  http://{api}", paint.bold("reference server"));
-    println!("control plane     http://{control}   clock {}", arguments.clock);
+    say!("{}  http://{api}", paint.bold("reference server"));
+    say!("control plane     http://{control}   clock {}", arguments.clock);
     if !arguments.fault.is_empty() {
-        println!("faults            {}", arguments.fault.join(", "));
+        say!("faults            {}", arguments.fault.join(", "));
     }
-    println!("\ntry, in another terminal:");
-    println!("  gatecrash press --control http://{control}");
-    println!("  curl -i http://{api}/api/v2/accesstoken/generate");
-    println!(
+    say!("\ntry, in another terminal:");
+    say!("  gatecrash press --control http://{control}");
+    say!("  curl -i http://{api}/api/v2/accesstoken/generate");
+    say!(
         "  curl -i http://{api}/generateToken -d Username=channel_user -d Password=550e8400-e29b-41d4-a716-446655440000"
     );
-    println!(
-        "  curl -i http://{api}/v1/oauth/ -d username=reception -d password=visitor-password-1"
-    );
-    println!(
+    say!("  curl -i http://{api}/v1/oauth/ -d username=reception -d password=visitor-password-1");
+    say!(
         "  curl -i http://{api}/auth/jwt/login -d grant_type=password -d username=alice@example.com -d password=alice-password-1"
     );
-    println!(
+    say!(
         "  curl -i http://{api}/sandbox/SUAPI/jservice/auth/generate-access-token -H 'client-id: aG90ZWwuZXhhbXBsZQ==' -H 'client-secret: sandbox-secret-hotel-1'"
     );
-    println!("\nCtrl-C ends it");
+    say!("\nCtrl-C ends it");
 }

@@ -4,7 +4,7 @@
 use super::assess::Observed;
 use super::classify::classify;
 use crate::model::{
-    Act, Exchange, Header, Reply, Request, Role, SentAndReceived, SocketEvent, Trace,
+    Act, CUT, Exchange, Header, Reply, Request, Role, SentAndReceived, SocketEvent, Trace,
 };
 use crate::target::FlowBinding;
 
@@ -22,7 +22,7 @@ pub(super) fn cut(text: &str) -> String {
 
 fn cut_at(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
-        Some((at, _)) => format!("{}... ({} bytes in all)", &text[..at], text.len()),
+        Some((at, _)) => format!("{}{CUT}{} bytes in all)", &text[..at], text.len()),
         None => text.to_owned(),
     }
 }

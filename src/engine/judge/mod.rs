@@ -294,12 +294,14 @@ impl<'a> Bench<'a> {
 
     fn note(&mut self, check: &CheckId, result: Assessed, at: usize, site: Option<Site>) {
         let entry = &self.trace.entries[at];
-        let control = self.controls.get(&entry.group).filter(|_| entry.group != 0).cloned();
+        // What every answer is held against does not rest on the controls around some of them.
+        let weighed = entry.group != 0 && site.is_some();
+        let control = self.controls.get(&entry.group).filter(|_| weighed).cloned();
         let result = match (result, control) {
             (Assessed::Holds, Some(Err(reason))) => Assessed::NoAnswer(reason),
             // The server answered the good request before and after: that it did not answer this
             // one is something that it did.
-            (Assessed::NoAnswer(reason), Some(Ok(()))) if site.is_some() => {
+            (Assessed::NoAnswer(reason), Some(Ok(()))) => {
                 let got =
                     format!("no answer, while the controls around it were answered: {reason}");
                 Assessed::Breaks(Violation::new("an answer", got))

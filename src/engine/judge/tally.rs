@@ -8,7 +8,7 @@ use super::evidence::timeline;
 use super::face::Face;
 use crate::model::{
     CheckId, Evidence, Exchange, ExpectationSet, Finding, Flow, Level, SentAndReceived, Stop,
-    StopKind, Trace, Trial, Verdict, Violation,
+    StopKind, Trace, Trial, Verdict, Violation, WireError,
 };
 use crate::scenario::{Check, When};
 use crate::target::FlowBinding;
@@ -180,7 +180,9 @@ pub(super) fn race(
     let mut wrong: BTreeMap<usize, usize> = BTreeMap::new();
     let mut unanswered = 0;
     for trial in trials {
-        if trial.exchanges.iter().any(|exchange| exchange.reply.is_err()) {
+        let is_closed = |exchange: &Exchange| matches!(exchange.reply, Err(WireError::Closed(_)));
+        let counted = outcome.iter().any(|name| name == "closed");
+        if trial.exchanges.iter().any(|e| e.reply.is_err() && !(counted && is_closed(e))) {
             unanswered += 1;
         }
         let is = |exchange: &&Exchange| {
@@ -203,12 +205,10 @@ pub(super) fn race(
         ));
     }
     let bounds = match (at_least, at_most) {
-        (Some(least), Some(most)) if least == most => format!("{least}"),
-        (least, most) => {
-            let (least, most) =
-                (least.unwrap_or_default(), most.map_or("any".to_owned(), |m| m.to_string()));
-            format!("{least} to {most}")
-        }
+        (Some(least), Some(most)) if least == most => format!("exactly {least}"),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => format!("at least {least}"),
+        (None, most) => format!("at most {}", most.unwrap_or_default()),
     };
     let got: Vec<String> =
         wrong.iter().map(|(count, times)| format!("{count} in {times}")).collect();
