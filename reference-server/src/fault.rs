@@ -178,7 +178,7 @@ faults! {
         "The window lasts a second too short.";
     WrongCount "wrong-count" "btn" ["BTN-51"]
         "The list counts one token too many.";
-    WrongMessage "wrong-message" "" ["BTN-02", "BTN-42", "BTN-43"]
+    WrongMessage "wrong-message" "" ["BTN-43"]
         "Error messages are written in other letters.";
     WrongReturnCode "wrong-return-code" "btn" ["BTN-16", "BTN-71"]
         "A new token comes with the returnCode of another endpoint.";

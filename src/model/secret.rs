@@ -114,9 +114,18 @@ fn forms(secret: &str) -> Vec<String> {
         STANDARD.encode(secret),
         STANDARD.encode(format!("{secret}:")),
     ];
+    // A secret with its first or last letter changed, as negative tests send it, is as good as told.
+    let last = secret.char_indices().last().map_or(0, |(at, _)| at);
+    let second = secret.char_indices().nth(1).map_or(0, |(at, _)| at);
+    if secret.len() >= NEARLY {
+        forms.extend([secret[..last].to_owned(), secret[second..].to_owned()]);
+    }
     forms.dedup();
     forms
 }
+
+/// From this length on, a secret without one letter still tells it.
+const NEARLY: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +153,7 @@ mod tests {
         assert_eq!(book.redact("Basic MDEyMzQ1Njc4OWFiY2RlZg=="), "Basic ${token}");
         assert_eq!(book.redact("x 01234567... (99 bytes)"), "x ${token}... (99 bytes)");
         assert_eq!(book.redact("x 01234... (99 bytes)"), "x 01234... (99 bytes)");
+        assert_eq!(book.redact("0123456789abcdeX"), "${token}X");
     }
 
     #[test]

@@ -22,4 +22,4 @@ pub use expectation::{
 pub use json_template::JsonTemplate;
 pub use lower::{Always, Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
 pub use matcher::{Actual, Matcher, Nearby, TimeForm};
-pub use vocabulary::{Need, OperationWords, SharedSteps, Vocabulary};
+pub use vocabulary::{HOOKS, Need, OperationWords, SharedSteps, Vocabulary};

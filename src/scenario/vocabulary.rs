@@ -25,7 +25,7 @@ pub enum Need {
 }
 
 /// The hooks that scenarios may use.
-pub(super) const HOOKS: [&str; 7] =
+pub const HOOKS: [&str; 7] =
     ["press", "accounts", "restart", "reset", "orders", "database", "revoke"];
 
 impl Need {

@@ -13,6 +13,7 @@ use super::raw::{
     RawValue,
 };
 use crate::model::{Flow, Header, parse_civil, parse_duration};
+use crate::scenario::HOOKS;
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
 /// Where a secret is kept.
@@ -154,6 +155,7 @@ impl Profile {
                 }
                 Some(flow) => match library.bind(flow, &raw.base_url, Some((changes, file))) {
                     Ok(mut binding) => {
+                        capabilities(changes, library, &path.key("capabilities"), &mut out);
                         binding.identities =
                             identities(changes, resolve, &path.key("identities"), &mut out);
                         flows.insert(flow, binding);
@@ -231,6 +233,23 @@ fn base_url(url: &str, path: &YamlPath, out: &mut Diagnostics) {
             path,
             format!("`{url}` is not a base URL; write `http://HOST:PORT`"),
         );
+    }
+}
+
+fn capabilities(
+    changes: &RawFlowProfile,
+    library: &Library,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) {
+    let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
+    let mut known: Vec<String> =
+        needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned()).collect();
+    known.sort();
+    known.dedup();
+    for name in changes.capabilities.keys().filter(|name| !known.contains(name)) {
+        out.key("profile::capability", &path.key(name), format!("no scenario asks for `{name}`"));
+        out.did_you_mean(name, known.iter().map(String::as_str));
     }
 }
 
@@ -329,6 +348,10 @@ fn hooks(
     let mut hooks = BTreeMap::new();
     for (name, drivers) in &raw.hooks {
         let path = path.key(name);
+        if !HOOKS.contains(&name.as_str()) {
+            out.key("profile::hook", &path, format!("`{name}` is not a hook"));
+            out.did_you_mean(name, HOOKS);
+        }
         let settings =
             drivers.iter().enumerate().filter_map(|(i, driver)| hook(driver, &path.index(i), out));
         hooks.insert(name.clone(), settings.collect());

@@ -52,6 +52,9 @@ pub(super) fn decide(
         Some(name) => format!("{gap}: {name}"),
         None => format!("{gap}: none of the allowed answers: {}", shown(binding, observed)),
     };
+    if let (Err(error), None, None) = (&observed.face.exchange.reply, observed.event, found) {
+        return Decision::NoAnswer(error.to_string());
+    }
     match (chosen, found) {
         (None, _) if level == Level::Record => Decision::Recorded(seen),
         (None, Some(_)) => Decision::Kept(seen),
