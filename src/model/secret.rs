@@ -86,18 +86,6 @@ impl SecretBook {
     pub fn find(&self, text: &str) -> Option<&str> {
         self.entries.iter().find(|(secret, _)| text.contains(&secret.0)).map(|(_, name)| &**name)
     }
-
-    /// Takes over all entries of another book.
-    pub fn absorb(&mut self, other: &Self) {
-        for (secret, name) in &other.entries {
-            self.note(secret.expose(), name.trim_start_matches("${").trim_end_matches('}'));
-        }
-    }
-
-    /// Every secret with its name, longest first.
-    pub fn iter(&self) -> impl Iterator<Item = (&Secret, &str)> {
-        self.entries.iter().map(|(secret, name)| (secret, &**name))
-    }
 }
 
 /// What stands where a text was cut.
