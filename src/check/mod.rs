@@ -6,6 +6,7 @@
 mod connect;
 mod coverage;
 mod merge;
+mod one;
 mod plan;
 mod run;
 

@@ -2,22 +2,24 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use futures_util::stream::{StreamExt, iter};
-use tokio::sync::Notify;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, watch};
 
 use super::connect::Connection;
 use super::merge::{apply_baseline, clause_states, merge, unheard};
-use super::plan::{Plan, Planned};
-use crate::engine::{Engine, Law, Settings, judge};
+use super::one;
+use super::plan::Plan;
 use crate::event::{Event, Observer};
-use crate::model::{
-    CheckId, Evidence, Finding, Report, Request, SecretBook, Trace, Verdict, WireError,
-};
-use crate::scenario::{HookStep, Need, Scenario};
-use crate::target::{FlowBinding, Library, Profile};
+use crate::model::{CheckId, Evidence, Finding, Report, Request, Verdict, WireError};
+use crate::target::{Library, Profile};
 
 /// A server for a scenario.
 pub struct Provided {
@@ -34,7 +36,7 @@ impl std::fmt::Debug for Provided {
 }
 
 /// Where servers come from: one for each scenario, or the same for all.
-pub trait Provision {
+pub trait Provision: Sync {
     /// A server in its first state.
     ///
     /// # Errors
@@ -79,14 +81,17 @@ pub enum CheckError {
     /// No server could be had.
     #[error("no server: {0}")]
     Provision(String),
+    /// The operating system gave no readiness queue.
+    #[error("the runtime did not start: {0}")]
+    Runtime(std::io::Error),
 }
 
-/// Runs a plan and concludes.
+/// Runs a plan and concludes. Blocks until the run has ended.
 ///
 /// # Errors
 /// When the target is not there at all, or a report cannot be written. What single scenarios meet
 /// is in their findings.
-pub async fn check(
+pub fn check(
     plan: &Plan<'_>,
     library: &Library,
     provision: &dyn Provision,
@@ -94,9 +99,10 @@ pub async fn check(
     observer: &mut dyn Observer,
 ) -> Result<Report, CheckError> {
     let started = Instant::now();
+    let runtime = runtime()?;
     let first = provision.provide().map_err(CheckError::Provision)?;
     let connection = connect(&first.profile, settings, started)?;
-    reach(&first.profile, &connection).await?;
+    runtime.block_on(reach(&first.profile, &connection))?;
     let (target, clock) = (first.profile.name.clone(), connection.clock.mode());
     observer.hear(&Event::RunStarted {
         target: &target,
@@ -105,7 +111,8 @@ pub async fn check(
         scenarios: plan.scenarios.len(),
     })?;
 
-    let (all, interrupted) = run_all(plan, library, provision, settings, started, observer).await?;
+    let course = Course { plan, library, provision, settings, started };
+    let (all, interrupted) = run_all(&course, &runtime, observer)?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
     apply_baseline(&mut findings, &first.profile.baseline, settings.today);
@@ -123,6 +130,19 @@ pub async fn check(
     };
     observer.hear(&Event::RunFinished(&report))?;
     Ok(report)
+}
+
+/// What every scenario of a run is told.
+pub(super) struct Course<'a> {
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) library: &'a Library,
+    pub(super) provision: &'a dyn Provision,
+    pub(super) settings: &'a CheckSettings,
+    pub(super) started: Instant,
+}
+
+fn runtime() -> Result<Runtime, CheckError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CheckError::Runtime)
 }
 
 fn connect(
@@ -163,28 +183,84 @@ async fn reach(profile: &Profile, connection: &Connection) -> Result<(), CheckEr
 }
 
 /// Runs every scenario of the plan; whether the run was interrupted.
-async fn run_all(
-    plan: &Plan<'_>,
-    library: &Library,
-    provision: &dyn Provision,
-    settings: &CheckSettings,
-    started: Instant,
+///
+/// Scenarios that do not share a server run on a thread for each core, each with its own runtime:
+/// the second thread takes a third off the wall clock
+/// on two cores (benches/notes.md).
+fn run_all(
+    course: &Course<'_>,
+    runtime: &Runtime,
     observer: &mut dyn Observer,
 ) -> Result<(Vec<Finding>, bool), CheckError> {
+    let Course { plan, provision, settings, .. } = course;
     let jobs = if provision.is_shared() { 1 } else { settings.jobs.max(1) };
-    let runs = plan.scenarios.iter().enumerate().map(|(index, planned)| async move {
-        (index, run_one(planned, library, provision, settings, started).await)
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.min(jobs).min(plan.scenarios.len()).max(1);
+    let next = AtomicUsize::new(0);
+    // Dropping the sender is the word to stop.
+    let (going, stop) = watch::channel(());
+    let (tell, told) = unbounded_channel();
+    let runtimes = (0..threads).map(|_| self::runtime()).collect::<Result<Vec<_>, _>>()?;
+    std::thread::scope(|scope| {
+        for runtime in runtimes {
+            let (tell, next, stop) = (tell.clone(), &next, stop.clone());
+            let at_once = jobs.div_ceil(threads);
+            scope.spawn(move || runtime.block_on(work(course, at_once, next, stop, tell)));
+        }
+        drop(tell);
+        let result = runtime.block_on(listen(course, told, observer));
+        drop(going);
+        result
+    })
+}
+
+/// What a scenario of the plan found, by its place in the plan.
+type Outcome = (usize, Vec<Finding>);
+
+/// One thread: takes the next scenario until there is none, or until it is told to stop.
+async fn work(
+    course: &Course<'_>,
+    at_once: usize,
+    next: &AtomicUsize,
+    mut stop: watch::Receiver<()>,
+    tell: UnboundedSender<Outcome>,
+) {
+    let claims = std::iter::from_fn(|| {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let planned = course.plan.scenarios.get(index)?;
+        Some(async move { (index, one::run(planned, course).await) })
     });
-    // A scenario that waits must not hold up the others; they are told in the order of the plan.
-    let mut running = iter(runs).buffer_unordered(jobs);
+    let mut running = iter(claims).buffer_unordered(at_once);
+    loop {
+        let outcome = tokio::select! {
+            outcome = running.next() => outcome,
+            _ = stop.changed() => None,
+        };
+        let Some(outcome) = outcome else {
+            return;
+        };
+        if tell.send(outcome).is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells the observer what is found, in the order of the plan: a scenario that waits must not hold
+/// up the others, but nobody wants to read them in another order each time.
+async fn listen(
+    course: &Course<'_>,
+    mut told: UnboundedReceiver<Outcome>,
+    observer: &mut dyn Observer,
+) -> Result<(Vec<Finding>, bool), CheckError> {
+    let plan = course.plan;
     let mut waiting: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
-    let mut told = 0;
+    let mut place = 0;
     let mut all = Vec::new();
     let mut interrupted = false;
     loop {
         let next = tokio::select! {
-            next = running.next() => next,
-            () = settings.interrupt.notified() => {
+            next = told.recv() => next,
+            () = course.settings.interrupt.notified() => {
                 interrupted = true;
                 None
             }
@@ -193,9 +269,9 @@ async fn run_all(
             break;
         };
         waiting.insert(index, findings);
-        while let Some(findings) = waiting.remove(&told) {
-            let scenario = plan.scenarios[told].scenario;
-            told += 1;
+        while let Some(findings) = waiting.remove(&place) {
+            let scenario = plan.scenarios[place].scenario;
+            place += 1;
             let findings: Vec<Finding> =
                 findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
             let (flow, name) = (scenario.flow, scenario.name.as_str());
@@ -206,157 +282,6 @@ async fn run_all(
     // After an interruption, what ended out of order counts as well.
     all.extend(waiting.into_values().flatten().filter(|f| plan.checks.contains(&f.check)));
     Ok((all, interrupted))
-}
-
-async fn run_one(
-    planned: &Planned<'_>,
-    library: &Library,
-    provision: &dyn Provision,
-    settings: &CheckSettings,
-    started: Instant,
-) -> Vec<Finding> {
-    let scenario = planned.scenario;
-    let mut repeats: Vec<Vec<Finding>> = Vec::new();
-    for repeat in 0..settings.repeat.max(1) {
-        let findings = match provision.provide() {
-            Ok(provided) => {
-                run_provided(scenario, library, &provided, settings, u64::from(repeat), started)
-                    .await
-            }
-            Err(reason) => without(scenario, Verdict::Error, &reason),
-        };
-        repeats.push(findings);
-    }
-    settle_repeats(repeats)
-}
-
-async fn run_provided(
-    scenario: &Scenario,
-    library: &Library,
-    provided: &Provided,
-    settings: &CheckSettings,
-    repeat: u64,
-    started: Instant,
-) -> Vec<Finding> {
-    let profile = &provided.profile;
-    let Some(binding) = profile.flows.get(&scenario.flow) else {
-        return Vec::new();
-    };
-    let connection = match Connection::new(profile, settings.input_allowed, started) {
-        Ok(connection) => connection,
-        Err(error) => return without(scenario, Verdict::Error, &error.to_string()),
-    };
-    if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
-        return without(scenario, verdict, &reason);
-    }
-    let engine_settings =
-        Settings { headers: profile.headers.clone(), seed: settings.seed.wrapping_add(repeat) };
-    let engine = Engine {
-        binding,
-        wires: Arc::clone(&connection.wires),
-        hooks: &connection.hooks,
-        clock: &connection.clock,
-        settings: &engine_settings,
-    };
-    if provided.guard.is_none() && connection.hooks.offers("reset") && scenario_resets(scenario) {
-        let call = crate::hook::HookCall { name: "reset".to_owned(), ..Default::default() };
-        if let Err(error) = connection.hooks.fire(&call).await {
-            return without(scenario, Verdict::Blocked, &error.to_string());
-        }
-    }
-    let trace = engine.run(scenario).await;
-    let empty = indexmap::IndexMap::new();
-    let law = Law {
-        catalogue: &library.catalogue,
-        binding,
-        always: library.always.get(&scenario.flow).unwrap_or(&empty),
-    };
-    let mut findings = judge(&law, scenario, &trace);
-    let book = secrets(&trace);
-    findings.iter_mut().for_each(|finding| redact(finding, &book));
-    findings
-}
-
-/// A shared server is brought to its first state before each scenario, unless that is what the scenario is about.
-fn scenario_resets(scenario: &Scenario) -> bool {
-    use crate::scenario::Action;
-    !scenario
-        .steps
-        .iter()
-        .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
-}
-
-/// What the scenario cannot do without and the profile does not have.
-fn unmet(
-    scenario: &Scenario,
-    binding: &FlowBinding,
-    connection: &Connection,
-) -> Option<(Verdict, String)> {
-    for need in &scenario.needs {
-        let declared = |name: &str| binding.capabilities.get(name).copied();
-        let name = need.to_string();
-        if declared(name.trim_start_matches("capability.")) == Some(false) {
-            return Some((
-                Verdict::NotApplicable,
-                format!("the profile declares that the server has no {name}"),
-            ));
-        }
-        let missing = match need {
-            // Many requests in a short time are for those who asked for them.
-            Need::Capability(name) if name == "burst" && declared(name) != Some(true) => {
-                let reason = "the profile does not declare the capability burst".to_owned();
-                return Some((Verdict::NotApplicable, reason));
-            }
-            Need::Capability(_) => None,
-            Need::Clock => (connection.clock.mode() == "none")
-                .then(|| "the clock can neither be moved nor waited for".to_owned()),
-            Need::Environments => (binding.environments.len() < 2)
-                .then(|| "there are not two environments".to_owned()),
-            Need::Hook(hook) => (!connection.hooks.offers(hook))
-                .then(|| format!("the profile has no hook `{hook}`")),
-            Need::Identity(role) => (!binding.identities.contains_key(role))
-                .then(|| format!("the profile has no identity `{role}` for {}", binding.flow)),
-        };
-        if let Some(reason) = missing {
-            return Some((Verdict::Blocked, reason));
-        }
-    }
-    None
-}
-
-fn without(scenario: &Scenario, verdict: Verdict, reason: &str) -> Vec<Finding> {
-    let finding = |(id, check): (&CheckId, &crate::scenario::Check)| Finding {
-        check: id.clone(),
-        title: check.title.clone(),
-        flow: scenario.flow,
-        scenario: scenario.name.clone(),
-        covers: check.covers.clone(),
-        level: check.level,
-        verdict,
-        deviation: None,
-        assertions: 0,
-        evidence: Evidence { reason: Some(reason.to_owned()), ..Evidence::default() },
-    };
-    scenario.checks.iter().map(finding).collect()
-}
-
-fn settle_repeats(mut repeats: Vec<Vec<Finding>>) -> Vec<Finding> {
-    let mut settled = repeats.remove(0);
-    for finding in &mut settled {
-        for other in repeats.iter().flatten().filter(|other| other.check == finding.check) {
-            if other.verdict != finding.verdict {
-                let reason =
-                    format!("one run says {}, another says {}", finding.verdict, other.verdict);
-                if other.verdict > finding.verdict {
-                    *finding = other.clone();
-                }
-                finding.verdict = Verdict::Unstable;
-                finding.evidence.reason = Some(reason);
-                break;
-            }
-        }
-    }
-    settled
 }
 
 fn add_unheard(plan: &Plan<'_>, library: &Library, findings: &mut Vec<Finding>) {
@@ -381,34 +306,5 @@ fn add_unheard(plan: &Plan<'_>, library: &Library, findings: &mut Vec<Finding>) 
             evidence: Evidence::default(),
         };
         findings.push(unheard(finding, "no answer of the run was of the kind that this is about"));
-    }
-}
-
-/// Every secret of a trace with its name.
-fn secrets(trace: &Trace) -> SecretBook {
-    let mut book = SecretBook::default();
-    for kept in &trace.secrets {
-        book.note(&kept.value, &kept.name);
-    }
-    for (name, value) in &trace.unasked {
-        book.note(value, name);
-    }
-    book
-}
-
-fn redact(finding: &mut Finding, book: &SecretBook) {
-    let evidence = &mut finding.evidence;
-    let clean = |text: &mut String| *text = book.redact(text);
-    evidence.reason.iter_mut().for_each(clean);
-    evidence.observed.iter_mut().for_each(clean);
-    evidence.timeline.iter_mut().for_each(clean);
-    if let Some(violation) = &mut evidence.violation {
-        violation.wanted.iter_mut().for_each(clean);
-        clean(&mut violation.got);
-    }
-    if let Some(exchange) = &mut evidence.exchange {
-        [&mut exchange.sent, &mut exchange.received, &mut exchange.curl]
-            .into_iter()
-            .for_each(clean);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::check::{CheckSettings, Plan, Provision, Selection, check};
@@ -90,21 +91,25 @@ fn run_on(
         sinks,
         strict: arguments.strict,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let watch = watch_interrupt(interrupt)?;
+    let report = check(&plan, library, provision, &settings, &mut observer)?;
+    watch.shutdown_background();
+    Ok(Exit::of(&report, arguments.strict))
+}
+
+/// Listens for Ctrl-C on a thread of its own, for as long as the returned runtime is held.
+fn watch_interrupt(interrupt: Arc<Notify>) -> anyhow::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("the runtime did not start")?;
-    let report = runtime.block_on(async {
-        let watch = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                interrupt.notify_one();
-            }
-        });
-        let report = check(&plan, library, provision, &settings, &mut observer).await;
-        watch.abort();
-        report
-    })?;
-    Ok(Exit::of(&report, arguments.strict))
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupt.notify_one();
+        }
+    });
+    Ok(runtime)
 }
 
 fn today() -> i64 {

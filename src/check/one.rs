@@ -1,0 +1,182 @@
+//! One scenario of a run: its server, its needs, its trace, its findings.
+
+use std::sync::Arc;
+
+use super::connect::Connection;
+use super::plan::Planned;
+use super::run::{Course, Provided};
+use crate::engine::{Engine, Law, Settings, judge};
+use crate::hook::HookCall;
+use crate::model::{CheckId, Evidence, Finding, SecretBook, Trace, Verdict};
+use crate::scenario::{Action, Check, HookStep, Need, Scenario};
+use crate::target::FlowBinding;
+
+/// Runs a scenario as often as the settings ask, each time with a server in its first state.
+pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>) -> Vec<Finding> {
+    let scenario = planned.scenario;
+    let mut repeats: Vec<Vec<Finding>> = Vec::new();
+    for repeat in 0..course.settings.repeat.max(1) {
+        let findings = match course.provision.provide() {
+            Ok(provided) => run_provided(scenario, course, &provided, u64::from(repeat)).await,
+            Err(reason) => without(scenario, Verdict::Error, &reason),
+        };
+        repeats.push(findings);
+    }
+    settle_repeats(repeats)
+}
+
+async fn run_provided(
+    scenario: &Scenario,
+    course: &Course<'_>,
+    provided: &Provided,
+    repeat: u64,
+) -> Vec<Finding> {
+    let Course { library, settings, started, .. } = course;
+    let profile = &provided.profile;
+    let Some(binding) = profile.flows.get(&scenario.flow) else {
+        return Vec::new();
+    };
+    let connection = match Connection::new(profile, settings.input_allowed, *started) {
+        Ok(connection) => connection,
+        Err(error) => return without(scenario, Verdict::Error, &error.to_string()),
+    };
+    if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
+        return without(scenario, verdict, &reason);
+    }
+    let engine_settings =
+        Settings { headers: profile.headers.clone(), seed: settings.seed.wrapping_add(repeat) };
+    let engine = Engine {
+        binding,
+        wires: Arc::clone(&connection.wires),
+        hooks: &connection.hooks,
+        clock: &connection.clock,
+        settings: &engine_settings,
+    };
+    if provided.guard.is_none() && connection.hooks.offers("reset") && scenario_resets(scenario) {
+        let call = HookCall { name: "reset".to_owned(), ..Default::default() };
+        if let Err(error) = connection.hooks.fire(&call).await {
+            return without(scenario, Verdict::Blocked, &error.to_string());
+        }
+    }
+    let trace = engine.run(scenario).await;
+    let empty = indexmap::IndexMap::new();
+    let law = Law {
+        catalogue: &library.catalogue,
+        binding,
+        always: library.always.get(&scenario.flow).unwrap_or(&empty),
+    };
+    let mut findings = judge(&law, scenario, &trace);
+    let book = secrets(&trace);
+    findings.iter_mut().for_each(|finding| redact(finding, &book));
+    findings
+}
+
+/// A shared server is brought to its first state before each scenario, unless that is what the scenario is about.
+fn scenario_resets(scenario: &Scenario) -> bool {
+    !scenario
+        .steps
+        .iter()
+        .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
+}
+
+/// What the scenario cannot do without and the profile does not have.
+fn unmet(
+    scenario: &Scenario,
+    binding: &FlowBinding,
+    connection: &Connection,
+) -> Option<(Verdict, String)> {
+    for need in &scenario.needs {
+        let declared = |name: &str| binding.capabilities.get(name).copied();
+        let name = need.to_string();
+        if declared(name.trim_start_matches("capability.")) == Some(false) {
+            return Some((
+                Verdict::NotApplicable,
+                format!("the profile declares that the server has no {name}"),
+            ));
+        }
+        let missing = match need {
+            // Many requests in a short time are for those who asked for them.
+            Need::Capability(name) if name == "burst" && declared(name) != Some(true) => {
+                let reason = "the profile does not declare the capability burst".to_owned();
+                return Some((Verdict::NotApplicable, reason));
+            }
+            Need::Capability(_) => None,
+            Need::Clock => (connection.clock.mode() == "none")
+                .then(|| "the clock can neither be moved nor waited for".to_owned()),
+            Need::Environments => (binding.environments.len() < 2)
+                .then(|| "there are not two environments".to_owned()),
+            Need::Hook(hook) => (!connection.hooks.offers(hook))
+                .then(|| format!("the profile has no hook `{hook}`")),
+            Need::Identity(role) => (!binding.identities.contains_key(role))
+                .then(|| format!("the profile has no identity `{role}` for {}", binding.flow)),
+        };
+        if let Some(reason) = missing {
+            return Some((Verdict::Blocked, reason));
+        }
+    }
+    None
+}
+
+fn without(scenario: &Scenario, verdict: Verdict, reason: &str) -> Vec<Finding> {
+    let finding = |(id, check): (&CheckId, &Check)| Finding {
+        check: id.clone(),
+        title: check.title.clone(),
+        flow: scenario.flow,
+        scenario: scenario.name.clone(),
+        covers: check.covers.clone(),
+        level: check.level,
+        verdict,
+        deviation: None,
+        assertions: 0,
+        evidence: Evidence { reason: Some(reason.to_owned()), ..Evidence::default() },
+    };
+    scenario.checks.iter().map(finding).collect()
+}
+
+fn settle_repeats(mut repeats: Vec<Vec<Finding>>) -> Vec<Finding> {
+    let mut settled = repeats.remove(0);
+    for finding in &mut settled {
+        for other in repeats.iter().flatten().filter(|other| other.check == finding.check) {
+            if other.verdict != finding.verdict {
+                let reason =
+                    format!("one run says {}, another says {}", finding.verdict, other.verdict);
+                if other.verdict > finding.verdict {
+                    *finding = other.clone();
+                }
+                finding.verdict = Verdict::Unstable;
+                finding.evidence.reason = Some(reason);
+                break;
+            }
+        }
+    }
+    settled
+}
+
+/// Every secret of a trace with its name.
+fn secrets(trace: &Trace) -> SecretBook {
+    let mut book = SecretBook::default();
+    for kept in &trace.secrets {
+        book.note(&kept.value, &kept.name);
+    }
+    for (name, value) in &trace.unasked {
+        book.note(value, name);
+    }
+    book
+}
+
+fn redact(finding: &mut Finding, book: &SecretBook) {
+    let evidence = &mut finding.evidence;
+    let clean = |text: &mut String| *text = book.redact(text);
+    evidence.reason.iter_mut().for_each(clean);
+    evidence.observed.iter_mut().for_each(clean);
+    evidence.timeline.iter_mut().for_each(clean);
+    if let Some(violation) = &mut evidence.violation {
+        violation.wanted.iter_mut().for_each(clean);
+        clean(&mut violation.got);
+    }
+    if let Some(exchange) = &mut evidence.exchange {
+        [&mut exchange.sent, &mut exchange.received, &mut exchange.curl]
+            .into_iter()
+            .for_each(clean);
+    }
+}
