@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!             cli                      5  arguments -> settings -> job -> exit code; prints, reads the environment
-//!        check        report           4  the job; what is made of it. They do not know each other
+//!  selftest -> check   report           4  the jobs; what is made of them. They do not know each other
 //!           engine   event             3  scenario -> trace -> findings (the judge is pure); what a job says
 //!         wire   hook   clock          2  the only input and output
 //!    contract  scenario  target        1  typed data, read once, positions kept
@@ -32,5 +32,6 @@ pub mod event;
 
 pub mod check;
 pub mod report;
+pub mod selftest;
 
 pub mod cli;

@@ -19,7 +19,8 @@ pub(crate) use effect::{
 };
 
 macro_rules! faults {
-    ($($fault:ident $name:literal $needs:literal [$($clause:literal),+ $(,)?] $sentence:literal;)+) => {
+    ($($fault:ident $name:literal $needs:literal [$($clause:literal),+ $(,)?]
+        $(with [$($variant:literal),+])? $sentence:literal;)+) => {
         /// One deliberate defect.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -34,6 +35,7 @@ macro_rules! faults {
                 name: $name,
                 needs: $needs,
                 clauses: &[$($clause),+],
+                variants: &[$($($variant),+)?],
                 sentence: $sentence,
             },)+
         ];
@@ -45,6 +47,7 @@ struct Row {
     name: &'static str,
     needs: &'static str,
     clauses: &'static [&'static str],
+    variants: &'static [&'static str],
     sentence: &'static str,
 }
 
@@ -223,7 +226,7 @@ faults! {
     // visitor-login
     DebugAlways "debug-always" "" ["VMS-24"]
         "Failures carry debug output without being asked.";
-    DebugByAnyValue "debug-by-any-value" "" ["VMS-27"]
+    DebugByAnyValue "debug-by-any-value" "" ["VMS-27"] with ["visitor-login.branch=development"]
         "On the development branch any value but 0 asks for debug output.";
     DebugInProduction "debug-in-production" "" ["VMS-25"]
         "Debug output is given in production.";
@@ -394,6 +397,12 @@ impl Fault {
     #[must_use]
     pub fn clauses(self) -> &'static [&'static str] {
         self.row().clauses
+    }
+
+    /// The variants, `flow.key=value`, with which it shows; without them a server with it keeps its contract.
+    #[must_use]
+    pub fn variants(self) -> &'static [&'static str] {
+        self.row().variants
     }
 
     /// What is needed to see it beyond plain HTTP: none or more of `btn`, `clk`, `acct2`, `state`, `env2`, `key`,

@@ -12,5 +12,7 @@ mod run;
 
 pub use connect::Connection;
 pub use coverage::{Coverage, CoverageRow};
+#[cfg(feature = "reference-server")]
+pub(crate) use plan::glob;
 pub use plan::{NothingMatched, Plan, Planned, Selection};
 pub use run::{CheckError, CheckSettings, Provided, Provision, check};

@@ -127,7 +127,7 @@ fn matches(pattern: &str, scenario: &str, id: &CheckId, check: &Check) -> bool {
 }
 
 /// Whether a text matches a pattern in which `*` stands for anything.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

@@ -45,6 +45,12 @@ pub(super) enum Command {
     /// Prints the JSON Schema of a kind of file.
     #[command(after_help = "Example: gatecrash schema profile > profile.schema.json")]
     Schema(Schema),
+    /// Proves that the checks can fail: every fault of the reference server is noticed, and none is seen where none is.
+    #[cfg(feature = "reference-server")]
+    #[command(
+        after_help = "Examples:\n  gatecrash selftest\n  gatecrash selftest --fault 'window-*'\n  gatecrash selftest --full --report markdown=kill-matrix.md"
+    )]
+    Selftest(Selftest),
     /// Runs the reference server in the foreground.
     #[cfg(feature = "reference-server")]
     #[command(
@@ -219,4 +225,24 @@ pub(super) struct Serve {
     /// Decides a gap: `FLOW.GAP=ANSWER`; may be repeated. `gatecrash list variants` has them.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) variant: Vec<String>,
+}
+
+#[cfg(feature = "reference-server")]
+#[derive(Debug, Args)]
+pub(super) struct Selftest {
+    /// Only these faults, by name or pattern with `*`; may be repeated. Checks that notice nothing are then not looked for.
+    #[arg(long, value_name = "GLOB")]
+    pub(super) fault: Vec<String>,
+    /// Runs every check against every fault, and not only those whose clauses the fault breaks.
+    #[arg(long)]
+    pub(super) full: bool,
+    /// How many servers without a fault are checked, each with its own seed and its own draw of the variants.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) seeds: u64,
+    /// The seed of the runs with a fault, and the first seed of those without.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Writes the kill matrix: `markdown=PATH`, `json=PATH`; may be repeated.
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub(super) report: Vec<String>,
 }

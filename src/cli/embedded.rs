@@ -14,13 +14,24 @@ use crate::check::{Provided, Provision};
 use crate::target::{ClockSetting, FlowBinding, Library, Profile};
 
 /// Starts a reference server for each scenario.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Embedded {
     config: Config,
     profile: Profile,
 }
 
 impl Embedded {
+    /// The reference server as it is, under a virtual clock.
+    pub(super) fn plain(
+        library: &Library,
+        scenarios: Option<&Path>,
+        world: World,
+    ) -> anyhow::Result<Self> {
+        let file = shelf::reference_profile(scenarios)?;
+        let profile = target::read_profile(&file, library, world)?;
+        Ok(Self { config: Config::default(), profile })
+    }
+
     /// The reference server with the faults and variants of the command line.
     pub(super) fn new(
         check: &Check,
@@ -28,27 +39,34 @@ impl Embedded {
         scenarios: Option<&Path>,
         world: World,
     ) -> anyhow::Result<Self> {
-        let mut profile =
-            target::read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
-        let mut config = Config::default();
-        for name in &check.fault {
-            config.faults.push(fault(name)?);
-        }
-        for variant in &check.variant {
-            decide(variant, &mut config, &mut profile)?;
-        }
+        let faults = check.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut embedded = Self::plain(library, scenarios, world)?.with(&faults, &check.variant)?;
         match check.clock {
             Some(ClockMode::Real) => {
-                config.clock = ServerClock::Real;
-                profile.clock = ClockSetting::Real {
+                embedded.config.clock = ServerClock::Real;
+                embedded.profile.clock = ClockSetting::Real {
                     tolerance: std::time::Duration::from_millis(250),
                     max_wait: std::time::Duration::from_secs(150),
                 };
             }
-            Some(ClockMode::None) => profile.clock = ClockSetting::None,
+            Some(ClockMode::None) => embedded.profile.clock = ClockSetting::None,
             Some(ClockMode::Virtual) | None => {}
         }
-        Ok(Self { config, profile })
+        Ok(embedded)
+    }
+
+    /// The same with faults and variants, `FLOW.GAP=ANSWER`.
+    pub(super) fn with(
+        &self,
+        faults: &[Fault],
+        variants: &[impl AsRef<str>],
+    ) -> anyhow::Result<Self> {
+        let mut changed = self.clone();
+        changed.config.faults.extend_from_slice(faults);
+        for variant in variants {
+            decide(variant.as_ref(), &mut changed.config, &mut changed.profile)?;
+        }
+        Ok(changed)
     }
 
     /// The profile, before a server is started.

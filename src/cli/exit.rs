@@ -19,6 +19,8 @@ pub enum Exit {
     Target = 3,
     /// A MUST is blocked, or the harness erred on a check.
     Inconclusive = 4,
+    /// The self-test found a fault that survives, a check that notices nothing, or a false alarm.
+    SelfTest = 5,
     /// Something inside went wrong.
     Internal = 70,
     /// Interrupted; the partial report is written.
@@ -27,7 +29,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every code with its meaning, for `explain`.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Conformant, "conformant, or nothing worse than known, warn and info"),
         (Self::Findings, "findings: fail, unstable, stale; with --strict also warn"),
         (Self::Usage, "usage: bad YAML, an unknown id or name, or nothing matched"),
@@ -36,6 +38,10 @@ impl Exit {
             "the target or the profile cannot be used: unreachable, a hook or a secret missing",
         ),
         (Self::Inconclusive, "inconclusive: a MUST is blocked, or the harness erred on a check"),
+        (
+            Self::SelfTest,
+            "self-test: a fault survived, a check notices nothing, or a server without a fault got a finding",
+        ),
         (Self::Internal, "internal error"),
         (Self::Interrupted, "interrupted; the partial report is written"),
     ];

@@ -95,6 +95,8 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Press(press) => commands::control::press(&press),
         Command::Schema(schema) => commands::schema::run(&schema),
         #[cfg(feature = "reference-server")]
+        Command::Selftest(selftest) => commands::selftest::run(&selftest, scenarios, world),
+        #[cfg(feature = "reference-server")]
         Command::Serve(serve) => commands::serve::run(&serve, world),
     }
 }

@@ -3,10 +3,12 @@
 
 mod json;
 mod junit;
+mod kill_matrix;
 mod paint;
 mod terminal;
 
 pub use json::{SCHEMA_VERSION, write_json};
 pub use junit::write_junit;
+pub use kill_matrix::write_kill_matrix;
 pub use paint::Paint;
 pub use terminal::{Detail, Terminal};

@@ -18,6 +18,15 @@ pub struct Check {
     pub covers: Vec<ClauseId>,
     /// How binding it is.
     pub level: Level,
+    /// Why no fault of the reference server shows in it, when none can.
+    pub observational: Option<String>,
+}
+
+impl Check {
+    /// Whether a self-test may find that it notices nothing: it records, or says why.
+    pub fn is_observational(&self) -> bool {
+        matches!(self.level, Level::Record | Level::May) || self.observational.is_some()
+    }
 }
 
 /// One thing that is expected.

@@ -50,6 +50,8 @@ pub struct RawCheck {
     pub covers: Vec<String>,
     /// How binding the assertion is, where the clauses' own level does not say.
     pub level: Option<Level>,
+    /// Why no fault of the reference server can show in it; the self-test then does not ask for one.
+    pub observational: Option<String>,
 }
 
 /// A request that must succeed, so that a refusal beside it means something.

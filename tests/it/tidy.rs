@@ -11,7 +11,7 @@ use gatecrash::target::Library;
 use crate::support::{files, gatecrash, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("source", &[]),
     ("contract", &["model", "source"]),
@@ -29,12 +29,13 @@ const EDGES: [(&str, &[&str]); 13] = [
             "event",
         ],
     ),
+    ("selftest", &["model", "target", "event", "check"]),
     ("report", &["model", "event"]),
     (
         "cli",
         &[
             "model", "source", "contract", "scenario", "target", "wire", "hook", "clock", "engine",
-            "event", "check", "report",
+            "event", "check", "selftest", "report",
         ],
     ),
 ];

@@ -8,4 +8,6 @@ pub(super) mod lint;
 pub(super) mod list;
 pub(super) mod schema;
 #[cfg(feature = "reference-server")]
+pub(super) mod selftest;
+#[cfg(feature = "reference-server")]
 pub(super) mod serve;

@@ -174,7 +174,9 @@ impl<'a> Context<'a> {
             let covers: Vec<ClauseId> = raw.covers.iter().map(ClauseId::new).collect();
             let level = raw.level.or_else(|| self.common_level(&covers, &path.key("covers")));
             let level = level.unwrap_or(Level::Must);
-            declared.insert(id, Check { title: raw.title.clone(), covers, level });
+            let observational = raw.observational.clone();
+            let title = raw.title.clone();
+            declared.insert(id, Check { title, covers, level, observational });
         }
         if declared.is_empty() && !path.0.is_empty() {
             self.out.value("scenario::check", path, "a scenario makes at least one check");

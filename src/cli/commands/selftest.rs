@@ -1,0 +1,203 @@
+//! `gatecrash selftest`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use reference_server::{Fault, Variant};
+use tokio::sync::Notify;
+
+use crate::check::{CheckSettings, glob};
+use crate::cli::arguments::Selftest;
+use crate::cli::embedded::{self, Embedded};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::{World, shelf};
+use crate::model::{ClauseId, FalseAlarm, FaultRow, Flow, KillMatrix, Verdict};
+use crate::report::{Paint, write_kill_matrix};
+use crate::selftest::{Innocent, SelfTestSettings, Subject, Witness, selftest};
+
+pub(in crate::cli) fn run(
+    arguments: &Selftest,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
+    let mut sinks = sinks(&arguments.report)?;
+    let faults = faults(&arguments.fault)?;
+    let library = shelf::library(scenarios, world.talk)?;
+    let plain = Embedded::plain(&library, scenarios, world)?;
+    let offered: Vec<Flow> = plain.profile().flows.keys().copied().collect();
+    let subjects =
+        faults.iter().map(|fault| subject(*fault, &plain)).collect::<anyhow::Result<Vec<_>>>()?;
+    let innocents = innocents(&plain, arguments.seed, arguments.seeds)?;
+    let settings = SelfTestSettings {
+        seed: arguments.seed,
+        full: arguments.full,
+        check: CheckSettings {
+            seed: arguments.seed,
+            repeat: 1,
+            input_allowed: false,
+            jobs: 4,
+            today: 0,
+            interrupt: Arc::new(Notify::new()),
+        },
+    };
+    say!(
+        "self-test  seed {}  faults {}  servers without a fault {}",
+        arguments.seed,
+        subjects.len(),
+        innocents.len()
+    );
+    let mut teller = Teller { paint: world.paint };
+    let mut matrix = selftest(&library, &offered, &subjects, &innocents, &settings, &mut teller);
+    if !arguments.fault.is_empty() {
+        // A part of the faults says nothing about checks that other faults need.
+        matrix.idle.clear();
+    }
+    for (format, path, file) in &mut sinks {
+        write(&matrix, *format, file).with_context(|| format!("{path} could not be written"))?;
+    }
+    conclude(&matrix, world.paint, arguments.seed);
+    Ok(if matrix.holds() { Exit::Conformant } else { Exit::SelfTest })
+}
+
+fn conclude(matrix: &KillMatrix, paint: Paint, seed: u64) {
+    say!();
+    for row in matrix.survivors() {
+        say!("{} survived: {}  {}", paint.verdict(Verdict::Fail, "✗"), row.name, row.sentence);
+    }
+    for check in &matrix.idle {
+        say!("{} notices nothing: {check}", paint.verdict(Verdict::Fail, "✗"));
+    }
+    let word = if matrix.holds() { "PROVEN" } else { "NOT PROVEN" };
+    say!(
+        "{}  faults {} of {} noticed · checks {} sharp, {} idle, {} observational · false alarms {} in {} runs  {:.1} s  seed {seed}",
+        paint.bold(word),
+        matrix.killed(),
+        matrix.faults.len(),
+        matrix.sharp.len(),
+        matrix.idle.len(),
+        matrix.observational.len(),
+        matrix.false_alarms.len(),
+        matrix.clean_runs,
+        matrix.elapsed.as_secs_f64(),
+    );
+}
+
+/// The faults that the patterns name; all of them without a pattern.
+fn faults(patterns: &[String]) -> anyhow::Result<Vec<Fault>> {
+    for pattern in patterns {
+        if !Fault::all().any(|fault| glob(pattern, fault.name())) {
+            // The error of a single name knows the nearest one.
+            embedded::fault(pattern)?;
+        }
+    }
+    let wanted = |fault: &Fault| {
+        patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, fault.name()))
+    };
+    Ok(Fault::all().filter(wanted).collect())
+}
+
+fn subject(fault: Fault, plain: &Embedded) -> anyhow::Result<Subject> {
+    Ok(Subject {
+        name: fault.name().to_owned(),
+        sentence: fault.sentence().to_owned(),
+        clauses: fault.clauses().iter().copied().map(ClauseId::new).collect(),
+        variants: fault.variants().iter().copied().map(str::to_owned).collect(),
+        alone: fault.needs().any(|need| need == "load"),
+        servers: Box::new(plain.with(&[fault], fault.variants())?),
+    })
+}
+
+/// Servers without a fault: the first as it is, each other with the next answer to every gap, so that every
+/// allowed answer has its turn and meets different ones of the others.
+fn innocents(plain: &Embedded, seed: u64, count: u64) -> anyhow::Result<Vec<Innocent>> {
+    (0..count)
+        .map(|turn| {
+            let answer = |(place, variant): (usize, Variant)| {
+                let values = variant.values();
+                // The second factor shifts the turns of the gaps against each other.
+                let turn = usize::try_from(turn).unwrap_or_default();
+                let choice = (turn + turn / values.len() * place) % values.len();
+                (choice > 0 && turn > 0).then(|| format!("{}={}", variant.name(), values[choice]))
+            };
+            let variants: Vec<String> = Variant::all().enumerate().filter_map(answer).collect();
+            let servers = Box::new(plain.with(&[], &variants)?);
+            Ok(Innocent { seed: seed.wrapping_add(turn), variants, servers })
+        })
+        .collect()
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Json,
+    Markdown,
+}
+
+/// Opened before anything runs, so that a path that cannot be written is said at once.
+fn sinks(reports: &[String]) -> anyhow::Result<Vec<(Format, String, File)>> {
+    let wrong = |message: String| anyhow::Error::from(UsageError(message));
+    reports
+        .iter()
+        .map(|report| {
+            let (format, path) = match report.split_once('=') {
+                Some(("markdown", path)) => (Format::Markdown, path),
+                Some(("json", path)) => (Format::Json, path),
+                _ => {
+                    let message =
+                        format!("`{report}` is not a report; write markdown=PATH or json=PATH");
+                    return Err(wrong(message));
+                }
+            };
+            let file = File::create(path)
+                .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
+            Ok((format, path.to_owned(), file))
+        })
+        .collect()
+}
+
+fn write(matrix: &KillMatrix, format: Format, file: &mut File) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(file);
+    match format {
+        Format::Json => serde_json::to_writer_pretty(&mut out, matrix)?,
+        Format::Markdown => write_kill_matrix(matrix, &mut out)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Says each result as it comes.
+struct Teller {
+    paint: Paint,
+}
+
+impl Witness for Teller {
+    fn fault(&mut self, row: &FaultRow) {
+        if row.survived() {
+            let why = row.error.clone().unwrap_or_else(|| format!("{} checks ran", row.ran));
+            let sign = self.paint.verdict(Verdict::Fail, "✗ survived");
+            say!("{sign} {:36} {}  {why}", row.name, row.sentence);
+            return;
+        }
+        let shown: Vec<&str> =
+            row.killers.iter().take(4).map(|(check, _)| check.as_str()).collect();
+        let more = row.killers.len() - shown.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let sign = self.paint.verdict(Verdict::Pass, "✓ noticed ");
+        say!("{sign} {:36} {}{more}", row.name, shown.join(" "));
+    }
+
+    fn clean(&mut self, innocent: &Innocent, alarms: &[FalseAlarm]) {
+        if alarms.is_empty() {
+            let sign = self.paint.verdict(Verdict::Pass, "✓ clean   ");
+            say!("{sign} seed {} with {} variants", innocent.seed, innocent.variants.len());
+        }
+        for alarm in alarms {
+            let sign = self.paint.verdict(Verdict::Fail, "✗ alarm   ");
+            let check = alarm.check.as_ref().map_or("the run", |check| check.as_str());
+            say!("{sign} seed {} {check} {}: {}", alarm.seed, alarm.verdict, alarm.reason);
+            say!("           variants: {}", alarm.variants.join(" "));
+        }
+    }
+}
