@@ -9,7 +9,7 @@
 //!  selftest -> check   report           4  the jobs; what is made of them. They do not know each other
 //!           engine   event             3  scenario -> trace -> findings (the judge is pure); what a job says
 //!         wire   hook   clock          2  the only input and output
-//!    contract  scenario  target        1  typed data, read once, positions kept
+//!    contract  scenario  target  forge 1  typed data, read once, positions kept; tokens nobody issued
 //!         model     source             0  words; text with positions. No network, no clock, no files
 //! ```
 //!
@@ -22,6 +22,8 @@ pub mod source;
 pub mod contract;
 pub mod scenario;
 pub mod target;
+
+pub mod forge;
 
 pub mod clock;
 pub mod hook;

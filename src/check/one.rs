@@ -43,8 +43,11 @@ async fn run_provided(
     if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
         return without(scenario, verdict, &reason);
     }
-    let engine_settings =
-        Settings { headers: profile.headers.clone(), seed: settings.seed.wrapping_add(repeat) };
+    let engine_settings = Settings {
+        headers: profile.headers.clone(),
+        seed: settings.seed.wrapping_add(repeat),
+        effort: settings.effort,
+    };
     let engine = Engine {
         binding,
         wires: Arc::clone(&connection.wires),

@@ -17,6 +17,7 @@ use super::connect::Connection;
 use super::merge::{apply_baseline, clause_states, merge, unheard};
 use super::one;
 use super::plan::Plan;
+use crate::engine::Effort;
 use crate::event::{Event, Observer};
 use crate::model::{CheckId, Evidence, Finding, Report, Request, Verdict, WireError};
 use crate::target::{Library, Profile};
@@ -60,6 +61,8 @@ pub struct CheckSettings {
     pub jobs: usize,
     /// The day, in seconds since 1970, for the baseline.
     pub today: i64,
+    /// How often what rests on chance is repeated.
+    pub effort: Effort,
     /// Ends the run early when it is notified; what was found until then is reported.
     pub interrupt: Arc<Notify>,
 }

@@ -81,6 +81,9 @@ pub(super) struct Check {
     /// Runs each scenario so many times; repeats that disagree are `unstable`.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) repeat: u32,
+    /// How often races and statistics are repeated: `quick` a quarter, `thorough` five times.
+    #[arg(long, value_name = "LEVEL", default_value = "default")]
+    pub(super) level: Effort,
     /// The clock, where it is not the profile's: `virtual`, `real` or `none`.
     #[arg(long, value_name = "MODE")]
     pub(super) clock: Option<ClockMode>,
@@ -113,6 +116,23 @@ pub(super) struct Check {
     /// Says more: a line for each check, `-vv` what was observed.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Effort {
+    Quick,
+    Default,
+    Thorough,
+}
+
+impl From<Effort> for crate::engine::Effort {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Quick => Self::Quick,
+            Effort::Default => Self::Normal,
+            Effort::Thorough => Self::Thorough,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::capture::{capture, from_field};
 use super::judge::{Class, Face, classify};
 use super::run::{Runner, Stopped, stop};
+use crate::forge::own_keys;
 use crate::hook::HookCall;
 use crate::model::{Act, Exchange, StopKind};
-use crate::scenario::{HookStep, Source, Step};
+use crate::scenario::{Capture, HookStep, Source, Step};
 use crate::source::Template;
 use crate::target::{Field, OutcomeKind};
+use crate::wire::Listener;
 
 impl<'a> Runner<'a> {
     pub(super) async fn hook(&mut self, step: &Step, hook: &HookStep) -> Stopped {
@@ -76,8 +78,41 @@ impl<'a> Runner<'a> {
         result
     }
 
+    /// Opens a listener that answers with the harness's own keys: a server that fetches and trusts them takes
+    /// what is signed with them.
+    pub(super) async fn listen(&mut self, step: &Step, name: &str) -> Stopped {
+        let listener = Listener::open(own_keys()).await.map_err(|error| {
+            stop(&step.label, StopKind::Harness, format!("no listener on loopback: {error}"))
+        })?;
+        self.bind(&format!("listener.{name}"), listener.url().to_owned());
+        self.listeners.insert(name.to_owned(), listener);
+        self.count_hits();
+        let (known, act) =
+            (self.known(), Act::Hook { hook: "listen".to_owned(), result: Ok(None) });
+        self.finish(step, act, known, None)
+    }
+
+    /// How many connections each listener has seen, for whoever asks next.
+    pub(super) fn count_hits(&mut self) {
+        let counts: Vec<(String, usize)> =
+            self.listeners.iter().map(|(name, listener)| (name.clone(), listener.hits())).collect();
+        for (name, hits) in counts {
+            self.bind(&format!("listener.{name}.hits"), hits.to_string());
+        }
+    }
+
     pub(super) fn keep(&mut self, step: &Step, act: &Act, operation: Option<&str>) {
-        for one in &step.capture {
+        self.keep_all(&step.capture, act, operation, &step.label);
+    }
+
+    pub(super) fn keep_all(
+        &mut self,
+        captures: &[Capture],
+        act: &Act,
+        operation: Option<&str>,
+        label: &str,
+    ) {
+        for one in captures {
             let field = self.field(&one.source, operation);
             let found = match self.refusal(&one.source, act) {
                 Some(reason) => Err(reason),
@@ -86,7 +121,7 @@ impl<'a> Runner<'a> {
             match found {
                 Ok(value) => {
                     if one.secret {
-                        self.note_secret(&one.name, &value, &step.label);
+                        self.note_secret(&one.name, &value, label);
                     }
                     self.bind(&one.name, value);
                 }

@@ -9,10 +9,11 @@ mod request;
 mod run;
 mod stream;
 mod timed;
+mod timing;
 mod together;
 
 pub use judge::{
     Assessed, Class, Face, Law, Observed, assess, classify, judge, render_request, render_response,
     shown,
 };
-pub use run::{Engine, Settings};
+pub use run::{Effort, Engine, Settings};

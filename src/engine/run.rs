@@ -12,15 +12,16 @@ use super::capture::plain;
 use super::judge::{Assessed, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
+use crate::forge::forge;
 use crate::hook::Hooks;
 use crate::model::{
     Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Millis, Reply, Request, Role,
     Stop, StopKind, Timing, Trace, WireError,
 };
-use crate::scenario::{Action, JsonTemplate, Scenario, SendStep, Span, Step, When};
+use crate::scenario::{Action, Forge, JsonTemplate, Scenario, SendStep, Span, Step, When};
 use crate::source::{Random, Scope};
 use crate::target::FlowBinding;
-use crate::wire::{Socket, Wires};
+use crate::wire::{Listener, Socket, Wires};
 
 /// What the requests of a run have in common.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,31 @@ pub struct Settings {
     pub headers: Vec<Header>,
     /// The seed of random choices.
     pub seed: u64,
+    /// How often what rests on chance is repeated.
+    pub effort: Effort,
+}
+
+/// How often races and statistics are repeated.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Effort {
+    /// A quarter: for each change of the code.
+    Quick,
+    /// As the scenarios say.
+    #[default]
+    Normal,
+    /// Five times: for a release.
+    Thorough,
+}
+
+impl Effort {
+    /// A number of repeats at this effort.
+    pub fn scale(self, repeats: u32) -> u32 {
+        match self {
+            Self::Quick => repeats.div_ceil(4),
+            Self::Normal => repeats,
+            Self::Thorough => repeats.saturating_mul(5),
+        }
+    }
 }
 
 /// Runs scenarios against one flow of one server.
@@ -76,6 +102,8 @@ pub(super) struct Mark {
 /// An open WebSocket with the exchange that opened it.
 pub(super) struct OpenSocket {
     pub(super) socket: Socket,
+    /// Further connections of the same name.
+    pub(super) copies: Vec<Socket>,
     pub(super) handshake: Exchange,
 }
 
@@ -88,6 +116,7 @@ pub(super) struct Runner<'a> {
     pub(super) sockets: BTreeMap<String, OpenSocket>,
     /// Handshakes that were refused, by the connection's name.
     pub(super) refused: BTreeMap<String, Exchange>,
+    pub(super) listeners: BTreeMap<String, Listener>,
     pub(super) server_now: Option<Millis>,
     /// How far the clock was moved, for a clock that cannot be read.
     elapsed: Millis,
@@ -139,6 +168,7 @@ impl<'a> Runner<'a> {
             marks: BTreeMap::new(),
             sockets: BTreeMap::new(),
             refused: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             server_now: None,
             elapsed: 0,
             group: 0,
@@ -181,6 +211,9 @@ impl<'a> Runner<'a> {
     }
 
     async fn items(&mut self, step: &Step) -> Stopped {
+        if let Some(forge) = &step.forge {
+            return self.forged(step, forge).await;
+        }
         if step.each.is_empty() {
             return self.once(step).await;
         }
@@ -189,12 +222,37 @@ impl<'a> Runner<'a> {
             self.bind_item(item, step)?;
             self.item = format!("{outer_item} item {}{}", index + 1, item_name(item));
             let result = self.once(step).await;
-            Arc::make_mut(&mut self.bindings)
-                .retain(|name, _| name != "each" && !name.starts_with("each."));
+            self.forget_item();
             result?;
         }
         self.item = outer_item;
         Ok(())
+    }
+
+    /// The step once for each vector, with its token made from the genuine one.
+    async fn forged(&mut self, step: &Step, vectors: &Forge) -> Stopped {
+        let outer_item = self.item.clone();
+        let stop = |runner: &Self, why: &str| runner.stopped(step, why);
+        let genuine = vectors.from.text(&self.scope());
+        let genuine = genuine.map_err(|error| stop(self, &error.to_string()))?;
+        for vector in &vectors.vectors {
+            let token = forge(&genuine, vector, &self.scope());
+            let token = token
+                .map_err(|error| stop(self, &format!("{} cannot be made: {error}", vector.id)))?;
+            self.bind("each.id", vector.id.clone());
+            self.bind("each.token", token);
+            self.item = format!("{outer_item} vector {}", vector.id);
+            let result = self.once(step).await;
+            self.forget_item();
+            result?;
+        }
+        self.item = outer_item;
+        Ok(())
+    }
+
+    fn forget_item(&mut self) {
+        Arc::make_mut(&mut self.bindings)
+            .retain(|name, _| name != "each" && !name.starts_with("each."));
     }
 
     fn bind_item(&mut self, item: &Value, step: &Step) -> Stopped {
@@ -245,7 +303,9 @@ impl<'a> Runner<'a> {
                 let act = self.send(send, &step.label).await?;
                 self.finish(step, act, known_before, Some(&send.operation))?;
             }
+            Action::Listen(name) => self.listen(step, name).await?,
             Action::Stream(stream) => self.stream(step, stream).await?,
+            Action::Timing(timing) => self.timing(step, timing).await?,
             Action::Wait(span) => {
                 let duration = self.span(span);
                 self.wait(duration, &step.label).await?;
@@ -345,6 +405,7 @@ impl<'a> Runner<'a> {
         operation: Option<&str>,
     ) -> Stopped {
         self.keep(step, &act, operation);
+        self.count_hits();
         let entry = self.entry(&step.label, Role::Step, step.expect, known_before, act);
         self.trace.entries.push(entry);
         match step.expect {
@@ -416,6 +477,10 @@ impl<'a> Runner<'a> {
 
     pub(super) fn bind(&mut self, name: &str, value: String) {
         Arc::make_mut(&mut self.bindings).insert(name.to_owned(), value);
+    }
+
+    pub(super) fn random_below(&self, bound: usize) -> usize {
+        self.random.borrow_mut().below(bound)
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {

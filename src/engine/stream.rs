@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::run::{OpenSocket, Runner, Stopped, stop};
-use crate::model::{Act, Exchange, SocketEvent, Stop, StopKind};
+use crate::model::{Act, Exchange, Request, SocketEvent, Stop, StopKind};
 use crate::scenario::{Step, StreamAct, StreamMessage, StreamStep};
-use crate::wire::{Message, Opening};
+use crate::wire::{Message, Opening, Socket};
 
 /// How long a pong may take.
 const PONG: Duration = Duration::from_secs(2);
@@ -14,7 +14,7 @@ impl Runner<'_> {
     pub(super) async fn stream(&mut self, step: &Step, stream: &StreamStep) -> Stopped {
         let known_before = self.known();
         let (exchange, event) = match &stream.act {
-            StreamAct::Open(send) => {
+            StreamAct::Open(send, copies) => {
                 let (request, environment) = self.request(send, &step.label)?;
                 let started = self.moment().await;
                 let opening = self.engine.wires.open(&request).await;
@@ -39,7 +39,12 @@ impl Runner<'_> {
                 );
                 exchange.server_now = started;
                 if let Some(socket) = socket {
-                    let open = OpenSocket { socket, handshake: exchange.clone() };
+                    let copies = self.copies(&exchange.request, *copies).await;
+                    let copies = match copies {
+                        Ok(copies) => copies,
+                        Err(event) => return self.finish_open(step, stream, exchange, event),
+                    };
+                    let open = OpenSocket { socket, copies, handshake: exchange.clone() };
                     self.sockets.insert(stream.connection.clone(), open);
                 } else {
                     self.sockets.remove(&stream.connection);
@@ -57,6 +62,32 @@ impl Runner<'_> {
 
     fn finish_stream(&mut self, step: &Step, act: Act, known: usize, operation: &str) -> Stopped {
         self.finish(step, act, known, Some(operation))
+    }
+
+    fn finish_open(
+        &mut self,
+        step: &Step,
+        stream: &StreamStep,
+        exchange: Exchange,
+        event: SocketEvent,
+    ) -> Stopped {
+        let (known, operation) = (self.known(), exchange.operation.clone());
+        let connection = stream.connection.clone();
+        let act = Act::Socket { connection, exchange: Box::new(exchange), event };
+        self.finish(step, act, known, Some(&operation))
+    }
+
+    /// The further connections of a name, or what became of the one that failed.
+    async fn copies(&self, request: &Request, count: u32) -> Result<Vec<Socket>, SocketEvent> {
+        let mut copies = Vec::new();
+        for _ in 1..count {
+            match self.engine.wires.open(request).await {
+                Opening::Opened(_, socket) => copies.push(socket),
+                Opening::Refused(response) => return Err(SocketEvent::Refused(response)),
+                Opening::Failed(error) => return Err(SocketEvent::Failed(error)),
+            }
+        }
+        Ok(copies)
     }
 
     async fn on_open(
@@ -81,8 +112,14 @@ impl Runner<'_> {
         let event = match act {
             StreamAct::Close(code) => open.socket.close(*code).await,
             StreamAct::Ping(payload) => open.socket.ping(payload, PONG).await,
-            StreamAct::Receive(within) => open.socket.receive(*within).await,
-            StreamAct::Open(_) | StreamAct::Transmit(_) => match message {
+            StreamAct::Receive(within) => {
+                let mut event = open.socket.receive(*within).await;
+                for copy in &mut open.copies {
+                    event = livelier(event, copy.receive(*within).await);
+                }
+                event
+            }
+            StreamAct::Open(..) | StreamAct::Transmit(_) => match message {
                 // That a frame can no longer be sent shows on the next receive.
                 Some(message) => match open.socket.transmit(message).await {
                     Ok(()) => SocketEvent::Transmitted,
@@ -109,7 +146,16 @@ impl Runner<'_> {
             StreamMessage::Json(json) => {
                 Message::Text(json.fill(&scope).map_err(failed)?.to_string())
             }
+            StreamMessage::Unmasked(template) => {
+                Message::Unmasked(template.text(&scope).map_err(failed)?)
+            }
             StreamMessage::Text(template) => Message::Text(template.text(&scope).map_err(failed)?),
         })
     }
+}
+
+/// Of two events the one of the connection that is further from its end.
+fn livelier(one: SocketEvent, other: SocketEvent) -> SocketEvent {
+    let ended = |event: &SocketEvent| matches!(event, SocketEvent::Closed { .. });
+    if ended(&one) { other } else { one }
 }

@@ -4,14 +4,14 @@ use futures_util::stream::{StreamExt, iter};
 
 use super::capture::capture;
 use super::run::{Runner, Stopped};
-use crate::model::{Act, Exchange, Role, Trial, WireError};
+use crate::model::{Act, Exchange, Role, Stop, Trial, WireError};
 use crate::scenario::{Race, Sample, Step};
 
 impl Runner<'_> {
     pub(super) async fn race(&mut self, step: &Step, race: &Race) -> Stopped {
         let known_before = self.known();
         let mut trials = Vec::new();
-        for _ in 0..race.repeats {
+        for _ in 0..self.engine.settings.effort.scale(race.repeats) {
             self.steps(&race.prepare).await?;
             let (first, first_environment) = self.request(&race.requests[0], &step.label)?;
             let (second, second_environment) = self.request(&race.requests[1], &step.label)?;
@@ -32,7 +32,8 @@ impl Runner<'_> {
                 ),
             ];
             exchanges.iter().for_each(|exchange| self.note_tokens(exchange));
-            trials.push(Trial { exchanges });
+            let after = self.after_pair(step, race, &exchanges).await?;
+            trials.push(Trial { exchanges, after });
         }
         let entry =
             self.entry(&step.label, Role::Step, step.expect, known_before, Act::Race { trials });
@@ -43,12 +44,36 @@ impl Runner<'_> {
         }
     }
 
+    /// What the pair left behind: asked one after the other. A request that needs something of an answer that
+    /// has it not, as the loser's of a pair, is left out.
+    async fn after_pair(
+        &mut self,
+        step: &Step,
+        race: &Race,
+        pair: &[Exchange],
+    ) -> Result<Vec<Exchange>, Stop> {
+        for (captures, exchange) in race.keep.iter().zip(pair) {
+            let act = Act::Exchange(Box::new(exchange.clone()));
+            self.keep_all(captures, &act, Some(&exchange.operation), &step.label);
+        }
+        let mut answers = Vec::new();
+        for send in &race.after {
+            let Ok(_) = self.request(send, &step.label) else {
+                continue;
+            };
+            if let Act::Exchange(exchange) = self.send(send, &step.label).await? {
+                answers.push(*exchange);
+            }
+        }
+        Ok(answers)
+    }
+
     pub(super) async fn sample(&mut self, step: &Step, sample: &Sample) -> Stopped {
         let known_before = self.known();
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut values: Vec<Option<String>> = Vec::new();
         if sample.concurrency <= 1 {
-            for _ in 0..sample.count {
+            for _ in 0..self.count_of(sample) {
                 self.steps(&sample.prepare).await?;
                 if let Act::Exchange(exchange) = self.send(&sample.send, &step.label).await? {
                     // A template may name what the steps before this request captured.
@@ -76,13 +101,9 @@ impl Runner<'_> {
         }
     }
 
-    async fn at_once(
-        &mut self,
-        step: &Step,
-        sample: &Sample,
-    ) -> Result<Vec<Exchange>, crate::model::Stop> {
+    async fn at_once(&mut self, step: &Step, sample: &Sample) -> Result<Vec<Exchange>, Stop> {
         let mut requests = Vec::new();
-        for _ in 0..sample.count {
+        for _ in 0..self.count_of(sample) {
             requests.push(self.request(&sample.send, &step.label)?);
         }
         let wires = &self.engine.wires;
@@ -99,6 +120,10 @@ impl Runner<'_> {
             exchanges.push(self.exchange(&sample.send, environment, request, reply, timing));
         }
         Ok(exchanges)
+    }
+
+    fn count_of(&self, sample: &Sample) -> u32 {
+        if sample.scaled { self.engine.settings.effort.scale(sample.count) } else { sample.count }
     }
 
     fn collected(&self, sample: &Sample, exchange: &Exchange) -> Option<String> {

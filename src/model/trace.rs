@@ -135,6 +135,17 @@ pub enum Act {
         /// What was seen.
         event: SocketEvent,
     },
+    /// Two requests in turn, many times, with how long each answer took, in nanoseconds.
+    Timing {
+        /// The first request.
+        first: Vec<u64>,
+        /// The second.
+        second: Vec<u64>,
+        /// The first once more: what equal requests differ by.
+        again: Vec<u64>,
+        /// One exchange of each.
+        exchanges: Vec<Exchange>,
+    },
     /// The clock was moved, or time was let pass.
     Wait {
         /// By how much.
@@ -147,6 +158,8 @@ pub enum Act {
 pub struct Trial {
     /// The exchanges, in the order in which the requests were written down.
     pub exchanges: Vec<Exchange>,
+    /// What was asked one after the other when the pair was answered.
+    pub after: Vec<Exchange>,
 }
 
 /// What was seen on a WebSocket (RFC 6455).

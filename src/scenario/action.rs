@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::expectation::{Check, Expectation};
 use super::json_template::JsonTemplate;
 pub use super::raw::RawPart as Part;
+use super::vector::Forge;
 use super::vocabulary::Need;
 use crate::model::{CheckId, ExpectationSet, Flow, WireKind};
 use crate::source::{JsonPath, SourceFile, Template};
@@ -64,6 +65,8 @@ pub struct Step {
     pub when: Option<When>,
     /// Repeats the step for each item.
     pub each: Vec<Value>,
+    /// Repeats the step for each attack vector.
+    pub forge: Option<Forge>,
     /// The controls around it.
     pub controls: Vec<String>,
     /// The name of its moment.
@@ -130,6 +133,10 @@ pub enum Action {
     Send(Box<SendStep>),
     /// An act on a WebSocket.
     Stream(Box<StreamStep>),
+    /// A listener on loopback, by name.
+    Listen(String),
+    /// Two requests in turn, to compare how long they take.
+    Timing(Box<Timing>),
     /// The clock runs.
     Wait(Span),
 }
@@ -254,6 +261,19 @@ pub struct Race {
     pub prepare: Vec<Step>,
     /// The two requests.
     pub requests: [SendStep; 2],
+    /// What is kept of each answer for the requests that follow.
+    pub keep: [Vec<Capture>; 2],
+    /// The requests that follow each pair.
+    pub after: Vec<SendStep>,
+}
+
+/// Two requests in turn, to compare how long they take.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// How many pairs at the default level.
+    pub pairs: u32,
+    /// The two requests.
+    pub requests: [SendStep; 2],
 }
 
 /// The same request many times.
@@ -261,6 +281,8 @@ pub struct Race {
 pub struct Sample {
     /// How many times.
     pub count: u32,
+    /// Whether the level of effort changes how many: a statistic is finer with more.
+    pub scaled: bool,
     /// How many at once.
     pub concurrency: u32,
     /// The steps before each request.
@@ -285,8 +307,8 @@ pub struct StreamStep {
 pub enum StreamAct {
     /// Sends a close frame.
     Close(u16),
-    /// Opens the connection.
-    Open(Box<SendStep>),
+    /// Opens so many connections.
+    Open(Box<SendStep>, u32),
     /// Sends a ping.
     Ping(String),
     /// Waits for the next message or the end.
@@ -306,6 +328,8 @@ pub enum StreamMessage {
     Json(JsonTemplate),
     /// A text message.
     Text(Template),
+    /// A text message without a mask.
+    Unmasked(Template),
 }
 
 /// A value that is kept.

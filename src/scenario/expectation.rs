@@ -45,6 +45,8 @@ pub struct Expectation {
 /// The kinds of expectation.
 #[derive(Clone, Debug)]
 pub enum Kind {
+    /// The two requests of a timing take equally long.
+    Alike,
     /// Something about the answer.
     Answer(Box<Assertion>),
     /// Something about all values that a sample collected, or all its answers.
@@ -53,9 +55,13 @@ pub enum Kind {
         distinct: bool,
         /// All answers are the same.
         identical: bool,
+        /// The values look random, with at least so many bits.
+        random_bits: Option<u32>,
     },
-    /// The number of answers of a race's pair with these outcomes.
+    /// The number of answers of a race's pair, or of the requests after it, with these outcomes.
     Count {
+        /// Among the answers to the requests after the pair.
+        after: bool,
         /// The outcomes.
         outcome: Vec<String>,
         /// The least number.
@@ -135,6 +141,8 @@ pub struct JwtAssertion {
     pub header: Vec<(JsonPath, Matcher)>,
     /// Parts of its payload.
     pub payload: Vec<(JsonPath, Matcher)>,
+    /// Whether its key may be in a dictionary.
+    pub guessable: bool,
 }
 
 /// The same as an earlier answer.

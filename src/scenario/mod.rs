@@ -10,11 +10,13 @@ mod lower;
 mod matcher;
 pub mod one_or_many;
 pub mod raw;
+pub mod vector;
 mod vocabulary;
 
 pub use action::{
     Action, Body, Boundary, Capture, Control, HookStep, Moment, ParameterValue, Part, Place, Race,
-    Sample, Scenario, SendStep, Source, Span, Step, StreamAct, StreamMessage, StreamStep, When,
+    Sample, Scenario, SendStep, Source, Span, Step, StreamAct, StreamMessage, StreamStep, Timing,
+    When,
 };
 pub use expectation::{
     Assertion, Check, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
@@ -22,4 +24,5 @@ pub use expectation::{
 pub use json_template::JsonTemplate;
 pub use lower::{Always, Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
 pub use matcher::{Actual, Matcher, Nearby, TimeForm};
-pub use vocabulary::{HOOKS, Need, OperationWords, SharedSteps, Vocabulary};
+pub use vector::{Algorithm, Edit, Expected, Forge, Sign, Vector};
+pub use vocabulary::{HOOKS, Need, OperationWords, SharedSteps, VectorTable, Vocabulary};

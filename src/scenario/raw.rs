@@ -75,6 +75,8 @@ pub struct RawStep {
     /// Repeats the step for each item; `${each}` or `${each.KEY}` is the item.
     #[serde(default)]
     pub each: Vec<Value>,
+    /// Repeats the step for each attack vector of some flags; `${each.token}` is the forged token.
+    pub forge: Option<RawForge>,
     /// The named controls that run before and after the step.
     #[serde(default)]
     pub controls: Vec<String>,
@@ -97,6 +99,10 @@ pub struct RawStep {
     pub sample: Option<RawSample>,
     /// Action: opens, uses or watches a WebSocket.
     pub stream: Option<RawStream>,
+    /// Action: compares how long two requests take.
+    pub timing: Option<RawTiming>,
+    /// Action: listens on loopback for connections that must not come.
+    pub listen: Option<RawListen>,
 
     /// What the answer is held against. An expectation without `check` is a prerequisite: when it
     /// does not hold, the scenario ends and its open checks are `blocked`.
@@ -237,6 +243,16 @@ pub struct RawHook {
     pub with: IndexMap<String, String>,
 }
 
+/// Attack vectors of the flow's `vectors.yaml`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawForge {
+    /// The genuine token that they are made from, as a template.
+    pub from: String,
+    /// Vectors that have at least one of these flags; all of them must expect the same.
+    pub flags: Vec<String>,
+}
+
 /// A call of a procedure of the flow.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -288,11 +304,17 @@ pub struct RawRace {
     pub prepare: Vec<RawStep>,
     /// The requests: one (sent twice) or two.
     pub requests: Vec<RawSend>,
+    /// What is kept of the two answers, for the requests that follow: a map for each request.
+    #[serde(default)]
+    pub keep: Vec<IndexMap<String, RawCapture>>,
+    /// The requests that follow each pair, one after the other: what state did the pair leave?
+    #[serde(default)]
+    pub after: Vec<RawSend>,
     /// What each pair is held against.
     pub expect: Vec<RawRaceExpectation>,
 }
 
-/// How many answers of a pair may or must have an outcome.
+/// How many answers of a pair, or of the requests after it, may or must have an outcome.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawRaceExpectation {
@@ -300,6 +322,9 @@ pub struct RawRaceExpectation {
     pub check: Option<String>,
     /// The outcomes that are counted.
     pub outcome: OneOrMany<String>,
+    /// Counts among the answers to the requests `after` the pair.
+    #[serde(default)]
+    pub after: bool,
     /// The least number.
     pub at_least: Option<u32>,
     /// The greatest number.
@@ -341,6 +366,29 @@ pub struct RawSampleExpectation {
     /// All answers have the same status and the same body.
     #[serde(default)]
     pub identical: bool,
+    /// The collected values look random, and hold at least so many bits. Fewer are taken at the quick level.
+    pub random_bits: Option<u32>,
+}
+
+/// Two requests in turn, many times: does the time of the answer tell them apart?
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTiming {
+    /// How many pairs; 400 without it. The quick level takes a quarter, the thorough one five times as many.
+    pub pairs: Option<u32>,
+    /// The two requests.
+    pub requests: Vec<RawSend>,
+    /// The checks that hold when no difference stands out from chance.
+    pub alike: Vec<String>,
+}
+
+/// A listener on loopback that nobody should connect to: `${listener.NAME}` is its URL, `${listener.NAME.hits}` how
+/// many came.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawListen {
+    /// Its name.
+    pub name: String,
 }
 
 /// One act on a WebSocket connection: exactly one of `open`, `transmit`, `ping`, `receive`, `close`.
@@ -351,6 +399,8 @@ pub struct RawStream {
     pub connection: String,
     /// Opens it with a handshake.
     pub open: Option<RawSend>,
+    /// Opens so many connections of that name; `receive` then tells of the one that is furthest from its end.
+    pub copies: Option<u32>,
     /// Sends a message.
     pub transmit: Option<RawMessage>,
     /// Sends a ping with this payload and waits for the pong.
@@ -376,6 +426,8 @@ pub struct RawMessage {
     /// A text message in several frames.
     #[serde(default)]
     pub fragments: Vec<String>,
+    /// A text message in a frame without a mask, as a client must not send it (RFC 6455 section 5.1).
+    pub unmasked: Option<String>,
 }
 
 /// What an answer is held against. All given keys must hold.
@@ -483,6 +535,8 @@ pub struct RawJwt {
     /// Parts of the payload by path.
     #[serde(default)]
     pub payload: IndexMap<String, Value>,
+    /// `false`: the key of its HMAC is none that a dictionary has (RFC 7518 section 3.2).
+    pub guessable: Option<bool>,
 }
 
 /// Where a value is kept from: exactly one of `field`, `json`, `header`, `text`, `claim`, `value`.

@@ -5,7 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use super::raw::{RawControl, RawStep};
+use super::vector::RawVector;
 use crate::model::{ClauseId, Flow, Level};
 use crate::source::SourceFile;
 
@@ -82,6 +85,15 @@ pub struct SharedSteps {
     pub file: Arc<SourceFile>,
 }
 
+/// The attack vectors of a flow, as typed.
+#[derive(Clone, Debug)]
+pub struct VectorTable {
+    /// The vectors by id.
+    pub vectors: IndexMap<String, RawVector>,
+    /// The file they stand in.
+    pub file: Arc<SourceFile>,
+}
+
 /// The words that a scenario of one flow may use.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
@@ -103,6 +115,8 @@ pub struct Vocabulary {
     pub procedures: BTreeMap<String, SharedSteps>,
     /// Its controls.
     pub controls: BTreeMap<String, RawControl>,
+    /// Its attack vectors, when it has signed tokens.
+    pub vectors: Option<VectorTable>,
 }
 
 /// Outcomes that every flow has by themselves.

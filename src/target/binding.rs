@@ -251,6 +251,7 @@ pub(super) fn vocabulary(
         environments: raw.environments.iter().cloned().collect(),
         procedures: procedures.collect(),
         controls: raw.controls.clone().into_iter().collect(),
+        vectors: None,
     }
 }
 

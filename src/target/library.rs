@@ -10,8 +10,10 @@ use super::raw::{RawFlow, RawFlowProfile};
 use crate::contract::{Catalogue, Contract};
 use crate::model::{CheckId, Flow};
 use crate::scenario::raw::RawScenario;
+use crate::scenario::vector::RawVectors;
 use crate::scenario::{
-    Check, Expectation, Lowering, Scenario, Vocabulary, check_shared, lower_always, lower_scenario,
+    Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, check_shared, lower_always,
+    lower_scenario,
 };
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -44,7 +46,8 @@ impl Library {
         let mut wrong = Vec::new();
         let sorted = Sorted::new(files);
         let catalogue = sorted.catalogue(&mut wrong);
-        let flows = sorted.flows(&catalogue, &mut wrong);
+        let mut flows = sorted.flows(&catalogue, &mut wrong);
+        sorted.vectors(&mut flows, &mut wrong);
         let mut library = Self { catalogue, scenarios: Vec::new(), always: BTreeMap::new(), flows };
         let always = library.read_always(&mut wrong);
         for (folder, file) in &sorted.scenarios {
@@ -222,16 +225,17 @@ fn scenario_flows(raw: &RawScenario, folder: Flow, out: &mut Diagnostics) -> Vec
 }
 
 /// The files of a scenarios folder by what they are.
+#[derive(Default)]
 struct Sorted {
     contracts: Vec<Arc<SourceFile>>,
     flow_files: Vec<(Flow, Arc<SourceFile>)>,
     scenarios: Vec<(Flow, Arc<SourceFile>)>,
+    vectors: Vec<(Flow, Arc<SourceFile>)>,
 }
 
 impl Sorted {
     fn new(files: &[Arc<SourceFile>]) -> Self {
-        let mut sorted =
-            Self { contracts: Vec::new(), flow_files: Vec::new(), scenarios: Vec::new() };
+        let mut sorted = Self::default();
         let mut files: Vec<&Arc<SourceFile>> = files.iter().collect();
         files.sort_by(|a, b| a.name.cmp(&b.name));
         for file in files {
@@ -245,6 +249,7 @@ impl Sorted {
             match name {
                 "contract.yaml" => sorted.contracts.push(Arc::clone(file)),
                 "flow.yaml" => sorted.flow_files.push((flow, Arc::clone(file))),
+                "vectors.yaml" => sorted.vectors.push((flow, Arc::clone(file))),
                 _ if name.ends_with(".yaml") || name.ends_with(".yml") => {
                     sorted.scenarios.push((flow, Arc::clone(file)));
                 }
@@ -252,6 +257,21 @@ impl Sorted {
             }
         }
         sorted
+    }
+
+    /// Gives each flow the attack vectors of its folder.
+    fn vectors(&self, flows: &mut BTreeMap<Flow, FlowFile>, wrong: &mut Vec<Diagnostic>) {
+        for (flow, file) in &self.vectors {
+            match decode::<RawVectors>(file) {
+                Ok(RawVectors { vectors }) => {
+                    if let Some(found) = flows.get_mut(flow) {
+                        let file = Arc::clone(file);
+                        found.vocabulary.vectors = Some(VectorTable { vectors, file });
+                    }
+                }
+                Err(list) => wrong.extend(list),
+            }
+        }
     }
 
     fn catalogue(&self, wrong: &mut Vec<Diagnostic>) -> Catalogue {

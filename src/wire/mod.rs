@@ -12,6 +12,7 @@ mod address;
 mod answer;
 mod connection;
 mod encode;
+mod listener;
 mod ordinary;
 mod race;
 mod socket;
@@ -31,6 +32,7 @@ use address::Origin;
 use connection::Connection;
 use ordinary::Ordinary;
 
+pub use listener::Listener;
 pub use socket::{Message, Opening, Socket};
 pub use tls::TlsRoots;
 

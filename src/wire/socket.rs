@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -21,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message as Wire};
 use crate::model::{Bytes, Header, Request, Response, SocketEvent, WireError};
 
 use super::address::Origin;
+use super::answer::closed;
 use super::connection::{Connection, Stream};
 use super::encode::{encode, has};
 use super::{Answer, Wires};
@@ -45,6 +47,8 @@ pub enum Message {
     Fragments(Vec<String>),
     /// One text frame.
     Text(String),
+    /// One text frame without a mask, against RFC 6455 section 5.1.
+    Unmasked(String),
 }
 
 /// An open WebSocket.
@@ -118,6 +122,7 @@ impl Socket {
         match message {
             Message::Binary(payload) => self.put(Wire::binary(payload)).await,
             Message::Text(text) => self.put(Wire::text(text)).await,
+            Message::Unmasked(text) => self.put_unmasked(&text).await,
             Message::Fragments(parts) => {
                 let Some(last) = parts.len().checked_sub(1) else {
                     let told = "a message in fragments needs one fragment at least";
@@ -201,6 +206,26 @@ impl Socket {
         }
         match timeout(self.deadline, self.stream.send(frame)).await {
             Ok(sent) => sent.map_err(wire_error),
+            Err(_) => Err(WireError::Deadline(self.deadline)),
+        }
+    }
+
+    /// Writes a frame beside the protocol's implementation, which masks whatever it writes.
+    async fn put_unmasked(&mut self, text: &str) -> Result<(), WireError> {
+        if text.len() > MAX_CONTROL {
+            let told = format!("an unmasked message holds {MAX_CONTROL} bytes at most here");
+            return Err(WireError::Unsendable(told));
+        }
+        // 0x81: the last and only frame of a text message; then the length, with the mask bit unset.
+        let mut frame = vec![0x81, u8::try_from(text.len()).unwrap_or_default()];
+        frame.extend_from_slice(text.as_bytes());
+        let stream = self.stream.get_mut();
+        let written = async {
+            stream.write_all(&frame).await?;
+            stream.flush().await
+        };
+        match timeout(self.deadline, written).await {
+            Ok(written) => written.map_err(|error| closed(&error)),
             Err(_) => Err(WireError::Deadline(self.deadline)),
         }
     }

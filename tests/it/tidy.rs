@@ -11,16 +11,20 @@ use gatecrash::target::Library;
 use crate::support::{files, gatecrash, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("source", &[]),
     ("contract", &["model", "source"]),
     ("scenario", &["model", "source", "contract"]),
     ("target", &["model", "source", "contract", "scenario"]),
+    ("forge", &["source", "scenario"]),
     ("wire", &["model"]),
     ("hook", &["model", "wire"]),
     ("clock", &["model", "wire", "hook"]),
-    ("engine", &["model", "source", "contract", "scenario", "target", "wire", "hook", "clock"]),
+    (
+        "engine",
+        &["model", "source", "contract", "scenario", "target", "forge", "wire", "hook", "clock"],
+    ),
     ("event", &["model"]),
     (
         "check",

@@ -78,6 +78,7 @@ fn run_on(
         input_allowed: !arguments.no_input && world.person,
         jobs: arguments.jobs,
         today: today(),
+        effort: arguments.level.into(),
         interrupt: Arc::clone(&interrupt),
     };
     let detail = match (arguments.verbose, world.person) {

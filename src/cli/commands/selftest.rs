@@ -14,6 +14,7 @@ use crate::cli::arguments::Selftest;
 use crate::cli::embedded::{self, Embedded};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::{World, shelf};
+use crate::engine::Effort;
 use crate::model::{ClauseId, FalseAlarm, FaultRow, Flow, KillMatrix, Verdict};
 use crate::report::{Paint, write_kill_matrix};
 use crate::selftest::{Innocent, SelfTestSettings, Subject, Witness, selftest};
@@ -40,6 +41,7 @@ pub(in crate::cli) fn run(
             input_allowed: false,
             jobs: 4,
             today: 0,
+            effort: Effort::Normal,
             interrupt: Arc::new(Notify::new()),
         },
     };

@@ -213,7 +213,7 @@ fn moment(act: &Act) -> Option<i64> {
     match act {
         Act::Exchange(exchange) | Act::Socket { exchange, .. } => exchange.server_now,
         Act::Hook { result, .. } => result.as_ref().ok().copied().flatten(),
-        Act::Race { .. } | Act::Sample { .. } | Act::Wait { .. } => None,
+        Act::Race { .. } | Act::Sample { .. } | Act::Timing { .. } | Act::Wait { .. } => None,
     }
 }
 
@@ -234,6 +234,7 @@ fn line(act: &Act) -> String {
         Act::Socket { connection, event: seen, .. } => {
             format!("socket {connection}: {}", event(seen))
         }
+        Act::Timing { first, .. } => format!("a comparison of {} pairs", first.len()),
         Act::Wait { milliseconds } => format!("{:.3} s pass", *milliseconds as f64 / 1e3),
     }
 }

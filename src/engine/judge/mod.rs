@@ -5,8 +5,10 @@ mod classify;
 mod decide;
 mod evidence;
 mod face;
+mod randomness;
 mod relations;
 mod tally;
+mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,11 +57,11 @@ pub(super) fn hold_all(
     entry: &Entry,
 ) -> Assessed {
     match (&expectation.kind, &entry.act) {
-        (Kind::Count { outcome, at_least, at_most }, Act::Race { trials }) => {
-            tally::race(binding, trials, outcome, *at_least, *at_most)
+        (Kind::Count { .. }, Act::Race { trials }) => {
+            tally::race(binding, trials, &expectation.kind)
         }
-        (Kind::Collection { distinct, identical }, Act::Sample { exchanges, values }) => {
-            tally::sample(exchanges, values, *distinct, *identical)
+        (Kind::Collection { .. }, Act::Sample { exchanges, values }) => {
+            tally::sample(exchanges, values, &expectation.kind)
         }
         (Kind::Answer(assertion), act) => {
             let mut results = exchanges(act).map(|exchange| {
@@ -169,12 +171,17 @@ impl<'a> Bench<'a> {
     ) {
         let entry = &self.trace.entries[at];
         match (&expectation.kind, &entry.act) {
-            (Kind::Count { outcome, at_least, at_most }, Act::Race { trials }) => {
-                let result = tally::race(self.law.binding, trials, outcome, *at_least, *at_most);
+            (Kind::Count { .. }, Act::Race { trials }) => {
+                let result = tally::race(self.law.binding, trials, &expectation.kind);
                 self.note(check, result, at, Some(site));
             }
-            (Kind::Collection { distinct, identical }, Act::Sample { exchanges, values }) => {
-                let result = tally::sample(exchanges, values, *distinct, *identical);
+            (Kind::Collection { .. }, Act::Sample { exchanges, values }) => {
+                let result = tally::sample(exchanges, values, &expectation.kind);
+                self.note(check, result, at, Some(site));
+            }
+            (Kind::Alike, Act::Timing { first, second, again, .. }) => {
+                let (result, seen) = timing::alike(first, second, again);
+                self.tally(check).observe(seen);
                 self.note(check, result, at, Some(site));
             }
             (_, Act::Exchange(_) | Act::Sample { .. } | Act::Socket { .. }) => {
@@ -211,7 +218,7 @@ impl<'a> Bench<'a> {
                 self.tally(check).observe(line);
                 self.tally(check).record(site);
             }
-            Kind::Collection { .. } | Kind::Count { .. } => {}
+            Kind::Alike | Kind::Collection { .. } | Kind::Count { .. } => {}
         }
     }
 
@@ -372,8 +379,10 @@ fn exchanges(act: &Act) -> Box<dyn Iterator<Item = &Exchange> + '_> {
         Act::Exchange(exchange) | Act::Socket { exchange, .. } => {
             Box::new(std::iter::once(&**exchange))
         }
-        Act::Race { trials } => Box::new(trials.iter().flat_map(|trial| &trial.exchanges)),
-        Act::Sample { exchanges, .. } => Box::new(exchanges.iter()),
+        Act::Race { trials } => {
+            Box::new(trials.iter().flat_map(|trial| trial.exchanges.iter().chain(&trial.after)))
+        }
+        Act::Sample { exchanges, .. } | Act::Timing { exchanges, .. } => Box::new(exchanges.iter()),
         Act::Hook { .. } | Act::Wait { .. } => Box::new(std::iter::empty()),
     }
 }
@@ -402,7 +411,12 @@ fn find_sites(
             Action::Race(race) => find_sites(scenario, &race.prepare, gate, sites),
             Action::Run { steps, .. } => find_sites(scenario, steps, gate, sites),
             Action::Sample(sample) => find_sites(scenario, &sample.prepare, gate, sites),
-            Action::Hook(_) | Action::Send(_) | Action::Stream(_) | Action::Wait(_) => {}
+            Action::Hook(_)
+            | Action::Listen(_)
+            | Action::Send(_)
+            | Action::Stream(_)
+            | Action::Timing(_)
+            | Action::Wait(_) => {}
         }
         for set in sets {
             for (index, expectation) in scenario.expectations(set).iter().enumerate() {

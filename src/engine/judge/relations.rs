@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::assess::{Observed, Surroundings, json_holds, one_holds};
 use super::evidence::cut;
+use crate::forge::guess_key;
 use crate::model::{Act, Entry, Header, Kept, Response, Role, Violation};
 use crate::scenario::{Assertion, JwtAssertion, SameAs};
 
@@ -65,6 +66,11 @@ fn jwt_holds(jwt: &JwtAssertion, around: &Surroundings<'_>) -> Result<(), Violat
     let [header, payload, _] = segments.as_slice() else {
         return Err(wrong(format!("a token of {} segments", segments.len())));
     };
+    if !jwt.guessable
+        && let Some(key) = guess_key(&token)
+    {
+        return Err(Violation::new("a key that is in no dictionary", format!("signed with {key}")));
+    }
     for (name, segment, members) in
         [("the JOSE header", header, &jwt.header), ("the payload", payload, &jwt.payload)]
     {

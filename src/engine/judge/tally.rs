@@ -6,11 +6,12 @@ use super::assess::Assessed;
 use super::classify::is_class;
 use super::evidence::timeline;
 use super::face::Face;
+use super::randomness;
 use crate::model::{
     CheckId, Evidence, Exchange, ExpectationSet, Finding, Flow, Level, SentAndReceived, Stop,
     StopKind, Trace, Trial, Verdict, Violation, WireError,
 };
-use crate::scenario::{Check, When};
+use crate::scenario::{Check, Kind, When};
 use crate::target::FlowBinding;
 
 /// One expectation in a scenario.
@@ -169,26 +170,25 @@ impl Tally {
     }
 }
 
-/// Counts outcomes in each pair of a race.
-pub(super) fn race(
-    binding: &FlowBinding,
-    trials: &[Trial],
-    outcome: &[String],
-    at_least: Option<u32>,
-    at_most: Option<u32>,
-) -> Assessed {
+/// Counts outcomes in each pair of a race, or in what was asked after it.
+pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Assessed {
+    let Kind::Count { after, outcome, at_least, at_most } = kind else {
+        return Assessed::Holds;
+    };
+    let (after, at_least, at_most) = (*after, *at_least, *at_most);
     let mut wrong: BTreeMap<usize, usize> = BTreeMap::new();
     let mut unanswered = 0;
     for trial in trials {
         let is_closed = |exchange: &Exchange| matches!(exchange.reply, Err(WireError::Closed(_)));
         let counted = outcome.iter().any(|name| name == "closed");
-        if trial.exchanges.iter().any(|e| e.reply.is_err() && !(counted && is_closed(e))) {
+        let asked = if after { &trial.after } else { &trial.exchanges };
+        if asked.iter().any(|e| e.reply.is_err() && !(counted && is_closed(e))) {
             unanswered += 1;
         }
         let is = |exchange: &&Exchange| {
             outcome.iter().any(|name| is_class(binding, &Face::new(exchange), name))
         };
-        let count = trial.exchanges.iter().filter(is).count();
+        let count = asked.iter().filter(is).count();
         let few = at_least.is_some_and(|least| count < least as usize);
         if few || at_most.is_some_and(|most| count > most as usize) {
             *wrong.entry(count).or_default() += 1;
@@ -212,7 +212,8 @@ pub(super) fn race(
     };
     let got: Vec<String> =
         wrong.iter().map(|(count, times)| format!("{count} in {times}")).collect();
-    let wanted = format!("{bounds} of each pair {}", outcome.join(" or "));
+    let whose = if after { "of what is asked after each pair" } else { "of each pair" };
+    let wanted = format!("{bounds} {whose} {}", outcome.join(" or "));
     Assessed::Breaks(Violation::new(
         wanted,
         format!("{} of {} trials", got.join(", "), trials.len()),
@@ -220,12 +221,10 @@ pub(super) fn race(
 }
 
 /// Holds all answers of a sample against each other.
-pub(super) fn sample(
-    exchanges: &[Exchange],
-    values: &[Option<String>],
-    distinct: bool,
-    identical: bool,
-) -> Assessed {
+pub(super) fn sample(exchanges: &[Exchange], values: &[Option<String>], kind: &Kind) -> Assessed {
+    let Kind::Collection { distinct, identical, random_bits } = *kind else {
+        return Assessed::Holds;
+    };
     if let Some(error) = exchanges.iter().find_map(|exchange| exchange.reply.as_ref().err()) {
         return Assessed::NoAnswer(error.to_string());
     }
@@ -256,5 +255,8 @@ pub(super) fn sample(
             return Assessed::Breaks(Violation::new("the same answer each time", got));
         }
     }
-    Assessed::Holds
+    match random_bits {
+        Some(bits) => randomness::random(values, bits),
+        None => Assessed::Holds,
+    }
 }

@@ -279,6 +279,7 @@ impl Context<'_> {
             token: self.template(&raw.token, &path.key("token")),
             header: self.path_matchers(&raw.header, &path.key("header")),
             payload: self.path_matchers(&raw.payload, &path.key("payload")),
+            guessable: raw.guessable.unwrap_or(true),
         }
     }
 
@@ -348,7 +349,8 @@ impl Context<'_> {
             }
             let check = self.named_check(raw.check.as_deref(), &path);
             let outcome = self.outcomes(Some(&raw.outcome), &path.key("outcome"));
-            let kind = Kind::Count { outcome, at_least: raw.at_least, at_most: raw.at_most };
+            let RawRaceExpectation { after, at_least, at_most, .. } = *raw;
+            let kind = Kind::Count { after, outcome, at_least, at_most };
             expectations.push(Expectation { check, when: None, filter: None, kind });
         }
         self.keep(expectations)
@@ -362,15 +364,16 @@ impl Context<'_> {
         let mut expectations = Vec::new();
         for (index, raw) in raw.iter().enumerate() {
             let path = path.index(index);
-            if !raw.distinct && !raw.identical {
+            if !raw.distinct && !raw.identical && raw.random_bits.is_none() {
                 self.out.value(
                     "scenario::sample",
                     &path,
-                    "give `distinct: true` or `identical: true`",
+                    "give `distinct: true`, `identical: true` or `random_bits`",
                 );
             }
             let check = self.named_check(raw.check.as_deref(), &path);
-            let kind = Kind::Collection { distinct: raw.distinct, identical: raw.identical };
+            let RawSampleExpectation { distinct, identical, random_bits, .. } = *raw;
+            let kind = Kind::Collection { distinct, identical, random_bits };
             expectations.push(Expectation { check, when: None, filter: None, kind });
         }
         expectations

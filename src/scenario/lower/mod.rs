@@ -6,6 +6,7 @@ mod names;
 mod probe;
 mod request;
 mod step;
+mod vector;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -64,7 +65,9 @@ pub fn lower_scenario(
         expectations: context.sets,
         source: Arc::clone(file),
     };
-    if context.out.is_empty() { Ok(scenario) } else { Err(context.out.into_list()) }
+    let mut wrong = context.out.into_list();
+    wrong.extend(context.elsewhere);
+    if wrong.is_empty() { Ok(scenario) } else { Err(wrong) }
 }
 
 /// The checks and the expectations that a flow file holds every answer against.
@@ -127,6 +130,8 @@ struct Context<'a> {
     own_controls: BTreeMap<String, RawControl>,
     wanted_controls: BTreeSet<String>,
     depth: usize,
+    /// Mistakes in other files than the scenario's own.
+    elsewhere: Vec<Diagnostic>,
 }
 
 impl<'a> Context<'a> {
@@ -146,6 +151,7 @@ impl<'a> Context<'a> {
             own_controls: BTreeMap::new(),
             wanted_controls: BTreeSet::new(),
             depth: 0,
+            elsewhere: Vec::new(),
         }
     }
 

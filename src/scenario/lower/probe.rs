@@ -4,9 +4,10 @@ use super::Context;
 use super::step::NO_TIME;
 use crate::model::ExpectationSet;
 use crate::scenario::action::{
-    Action, Boundary, Moment, Race, Sample, SendStep, StreamAct, StreamStep,
+    Action, Boundary, Capture, Moment, Race, Sample, SendStep, StreamAct, StreamStep, Timing,
 };
-use crate::scenario::raw::{RawBoundary, RawRace, RawSample, RawStream};
+use crate::scenario::expectation::{Expectation, Kind};
+use crate::scenario::raw::{RawBoundary, RawRace, RawSample, RawStream, RawTiming};
 use crate::scenario::vocabulary::Need;
 use crate::source::YamlPath;
 
@@ -88,10 +89,65 @@ impl Context<'_> {
                 [SendStep::default(), SendStep::default()]
             }
         };
+        let keep = self.kept_of_pair(raw, &requests, &path.key("keep"));
+        let after_path = path.key("after");
+        let after: Vec<SendStep> = raw
+            .after
+            .iter()
+            .enumerate()
+            .map(|(i, send)| self.send(send, &after_path.index(i)))
+            .collect();
+        if after.is_empty() && raw.expect.iter().any(|expect| expect.after) {
+            let message =
+                "`after: true` counts answers to the requests in `after`, and there are none";
+            self.out.value("scenario::race", path, message);
+        }
         let set = self.race_expectations(&raw.expect, &path.key("expect"));
         self.names = outer;
         let repeats = raw.repeats.unwrap_or(20).clamp(1, 1_000);
-        (Action::Race(Box::new(Race { repeats, prepare, requests })), set)
+        (Action::Race(Box::new(Race { repeats, prepare, requests, keep, after })), set)
+    }
+
+    fn kept_of_pair(
+        &mut self,
+        raw: &RawRace,
+        requests: &[SendStep; 2],
+        path: &YamlPath,
+    ) -> [Vec<Capture>; 2] {
+        if raw.keep.len() > 2 {
+            self.out.value("scenario::race", path, "a race has two answers to keep something of");
+        }
+        let mut kept = [Vec::new(), Vec::new()];
+        for (index, captures) in raw.keep.iter().take(2).enumerate() {
+            let operation = Some(requests[index].operation.as_str());
+            kept[index] = self.captures(captures, operation, &path.index(index));
+        }
+        kept
+    }
+
+    pub(super) fn timing(&mut self, raw: &RawTiming, path: &YamlPath) -> (Action, ExpectationSet) {
+        let requests = path.key("requests");
+        let sends: Vec<SendStep> = raw
+            .requests
+            .iter()
+            .enumerate()
+            .map(|(i, send)| self.send(send, &requests.index(i)))
+            .collect();
+        let requests = <[SendStep; 2]>::try_from(sends).unwrap_or_else(|_| {
+            self.out.value("scenario::timing", &requests, "a timing compares two requests");
+            [SendStep::default(), SendStep::default()]
+        });
+        if raw.alike.is_empty() {
+            self.out.value("scenario::timing", path, "`alike` names at least one check");
+        }
+        let alike = path.key("alike");
+        let expectations = raw.alike.iter().enumerate().map(|(index, check)| {
+            let check = self.named_check(Some(check), &alike.index(index));
+            Expectation { check, when: None, filter: None, kind: Kind::Alike }
+        });
+        let expectations = expectations.collect();
+        let pairs = raw.pairs.unwrap_or(400).clamp(50, 100_000);
+        (Action::Timing(Box::new(Timing { pairs, requests })), self.keep(expectations))
     }
 
     pub(super) fn sample(&mut self, raw: &RawSample, path: &YamlPath) -> (Action, ExpectationSet) {
@@ -112,14 +168,16 @@ impl Context<'_> {
         });
         let mut expectations = self.expectations(&raw.each, &path.key("each"));
         expectations.extend(self.collections(&raw.all, &path.key("all")));
-        if collect.is_none() && raw.all.iter().any(|all| all.distinct) {
-            self.out.value("scenario::sample", path, "`distinct` needs `collect`");
+        if collect.is_none() && raw.all.iter().any(|all| all.distinct || all.random_bits.is_some())
+        {
+            self.out.value("scenario::sample", path, "`distinct` and `random_bits` need `collect`");
         }
         let set = self.keep(expectations);
         self.names = outer;
         (
             Action::Sample(Box::new(Sample {
                 count: raw.count,
+                scaled: raw.all.iter().any(|all| all.random_bits.is_some()),
                 concurrency,
                 prepare,
                 send,
@@ -132,7 +190,8 @@ impl Context<'_> {
     pub(super) fn stream(&mut self, raw: &RawStream, path: &YamlPath) -> Action {
         let mut acts: Vec<StreamAct> = Vec::new();
         if let Some(open) = &raw.open {
-            acts.push(StreamAct::Open(Box::new(self.send(open, &path.key("open")))));
+            let copies = raw.copies.unwrap_or(1).clamp(1, 10_000);
+            acts.push(StreamAct::Open(Box::new(self.send(open, &path.key("open"))), copies));
             self.connections.insert(raw.connection.clone());
         }
         if !self.connections.contains(&raw.connection) {

@@ -138,9 +138,11 @@ impl Context<'_> {
                 .map(|(i, text)| self.template(text, &path.index(i)));
             messages.push(StreamMessage::Fragments(parts.collect()));
         }
+        if let Some(text) = &raw.unmasked {
+            messages.push(StreamMessage::Unmasked(self.template(text, &path.key("unmasked"))));
+        }
         if messages.len() != 1 {
-            let message =
-                "a message has exactly one of `text`, `json`, `binary`, `letters`, `fragments`";
+            let message = "a message has exactly one of `text`, `json`, `binary`, `letters`, `fragments`, `unmasked`";
             self.out.value("scenario::message", path, message);
         }
         messages.into_iter().next().unwrap_or_else(|| StreamMessage::Text(Template::plain("")))

@@ -27,6 +27,17 @@ impl Context<'_> {
             }
             self.names.add_item(&raw.each);
         }
+        let forge = raw.forge.as_ref().map(|forge| self.forge(forge, &path.key("forge")));
+        if forge.is_some() {
+            ["each.id", "each.token"].iter().for_each(|name| self.names.add(name));
+            if !raw.each.is_empty() {
+                self.out.key(
+                    "scenario::forge",
+                    &path.key("each"),
+                    "`forge` repeats the step already",
+                );
+            }
+        }
         self.exactly_one_action(raw, path);
         self.named_controls(raw, path);
         let when = self.when(raw.when.as_ref(), &path.key("when"));
@@ -36,7 +47,7 @@ impl Context<'_> {
             Some(set) if raw.expect.is_empty() => Some(set),
             _ => self.some_set(&raw.expect, &path.key("expect")),
         };
-        if !raw.each.is_empty() {
+        if !raw.each.is_empty() || forge.is_some() {
             // What a repeated step captures is known afterwards; the item is not.
             self.names = before;
             capture.iter().for_each(|capture| self.names.add(&capture.name));
@@ -55,6 +66,7 @@ impl Context<'_> {
             label: raw.id.clone().unwrap_or_else(|| path.to_string()),
             when,
             each: raw.each.clone(),
+            forge,
             controls: raw.controls.clone(),
             mark: raw.mark.clone(),
             action,
@@ -73,6 +85,8 @@ impl Context<'_> {
             ("race", raw.race.is_some()),
             ("sample", raw.sample.is_some()),
             ("stream", raw.stream.is_some()),
+            ("timing", raw.timing.is_some()),
+            ("listen", raw.listen.is_some()),
         ];
         let names: Vec<&str> =
             given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
@@ -83,7 +97,7 @@ impl Context<'_> {
                 path,
                 format!("a step has exactly one action, and this has {found}"),
             );
-            self.out.help("the actions are send, hook, wait, run, boundary, race, sample, stream");
+            self.out.help("the actions are send, hook, wait, run, boundary, race, sample, stream, timing, listen");
         }
         let answered = raw.send.is_some() || raw.stream.is_some();
         for (key, there) in
@@ -141,6 +155,15 @@ impl Context<'_> {
         }
         if let Some(stream) = &raw.stream {
             return (self.stream(stream, &path.key("stream")), None);
+        }
+        if let Some(timing) = &raw.timing {
+            let (action, set) = self.timing(timing, &path.key("timing"));
+            return (action, Some(set));
+        }
+        if let Some(listen) = &raw.listen {
+            self.names.add(&format!("listener.{}", listen.name));
+            self.names.add(&format!("listener.{}.hits", listen.name));
+            return (Action::Listen(listen.name.clone()), None);
         }
         let wait = raw.wait.as_deref().and_then(|text| self.span(text, &path.key("wait")));
         (Action::Wait(wait.unwrap_or(NO_TIME)), None)

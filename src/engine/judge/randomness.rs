@@ -1,0 +1,193 @@
+//! Could somebody guess the next token? What a sample of them shows.
+//!
+//! No sample proves randomness; these are the marks of the usual mistakes: repeats, an order, a counter or a clock
+//! somewhere in the text, characters that are seldom or never used, too few characters that change at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assess::Assessed;
+use crate::model::Violation;
+
+/// Fewer tokens show too little.
+const FEWEST: usize = 50;
+/// Tokens in order by chance: beyond six standard deviations lie 2 in a thousand million.
+const IN_ORDER: f64 = 6.0;
+/// So many characters side by side are read as a number.
+const WINDOW: usize = 4;
+
+/// Holds a sample of tokens against the least number of random bits.
+pub(super) fn random(values: &[Option<String>], least_bits: u32) -> Assessed {
+    let tokens: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
+    if tokens.len() < values.len() || tokens.len() < FEWEST {
+        let reason =
+            format!("{} tokens came of {}, {FEWEST} are needed", tokens.len(), values.len());
+        return Assessed::NoAnswer(reason);
+    }
+    let count = tokens.len();
+    let breaks = |wanted: &str, got: String| Assessed::Breaks(Violation::new(wanted, got));
+    let different = tokens.iter().collect::<BTreeSet<_>>().len();
+    if different < count {
+        return breaks(
+            "tokens that never repeat",
+            format!("{different} different ones among {count}"),
+        );
+    }
+    let rising = tokens.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    // Neighbours of a random row rise in half of the cases, with a variance of a twelfth of their number.
+    let off = (rising as f64 - (count - 1) as f64 / 2.0) / ((count + 1) as f64 / 12.0).sqrt();
+    if off.abs() > IN_ORDER {
+        let got = format!("{rising} of {} tokens are greater than the one before", count - 1);
+        return breaks("tokens in no order", got);
+    }
+    let columns = columns(&tokens);
+    if let Some((at, times)) = counter(&columns) {
+        let got = format!(
+            "the characters {} to {} change by the same amount in {times} of {} steps",
+            at + 1,
+            at + WINDOW,
+            count - 1
+        );
+        return breaks("tokens without a counter or a clock in them", got);
+    }
+    let bits = bits(&columns);
+    if bits < f64::from(least_bits) {
+        let constant = columns.iter().filter(|column| alphabet(column).len() == 1).count();
+        let got = format!(
+            "about {bits:.0} bits: {} characters, {constant} of them always the same",
+            columns.len()
+        );
+        return breaks(&format!("tokens of at least {least_bits} random bits"), got);
+    }
+    Assessed::Holds
+}
+
+/// The characters at each place; what is longer than the shortest token counts as nothing.
+fn columns(tokens: &[&str]) -> Vec<Vec<u8>> {
+    let shortest = tokens.iter().map(|token| token.len()).min().unwrap_or_default();
+    (0..shortest).map(|at| tokens.iter().map(|token| token.as_bytes()[at]).collect()).collect()
+}
+
+fn alphabet(column: &[u8]) -> BTreeMap<u8, usize> {
+    let mut counts = BTreeMap::new();
+    for byte in column {
+        *counts.entry(*byte).or_default() += 1;
+    }
+    counts
+}
+
+/// A window of characters that, read as a number, grows by the same amount again and again.
+fn counter(columns: &[Vec<u8>]) -> Option<(usize, usize)> {
+    columns.windows(WINDOW).enumerate().find_map(|(at, window)| {
+        let digit = |byte: u8| i64::from(char::from(byte).to_digit(36).unwrap_or(u32::from(byte)));
+        let base = if window.iter().flatten().all(u8::is_ascii_digit) {
+            10
+        } else if window.iter().flatten().all(u8::is_ascii_hexdigit) {
+            16
+        } else {
+            36
+        };
+        let number =
+            |row: usize| window.iter().fold(0, |sum, column| sum * base + digit(column[row]));
+        let mut steps: BTreeMap<i64, usize> = BTreeMap::new();
+        let rows = window[0].len();
+        for row in 1..rows {
+            *steps.entry(number(row) - number(row - 1)).or_default() += 1;
+        }
+        // A constant window does not change by the same amount: it does not change.
+        steps.remove(&0);
+        let most = steps.values().copied().max().unwrap_or_default();
+        (most > rows / 4).then_some((at, most))
+    })
+}
+
+/// About how many random bits a token has: a place whose characters are spread evenly over the alphabet of
+/// its neighbourhood counts in full, another one by its entropy. Places that depend on each other are not seen.
+fn bits(columns: &[Vec<u8>]) -> f64 {
+    let alphabets: Vec<BTreeMap<u8, usize>> =
+        columns.iter().map(|column| alphabet(column)).collect();
+    alphabets.iter().map(place_bits).sum()
+}
+
+fn place_bits(counts: &BTreeMap<u8, usize>) -> f64 {
+    let total = counts.values().sum::<usize>() as f64;
+    let size = counts.len() as f64;
+    if size < 2.0 {
+        return 0.0;
+    }
+    let expected = total / size;
+    let square: f64 = counts.values().map(|n| (*n as f64 - expected).powi(2) / expected).sum();
+    // The score of a chi-square with so many degrees of freedom, nearly normal after Wilson and Hilferty.
+    let freedom = size - 1.0;
+    let spread = 2.0 / (9.0 * freedom);
+    let score = ((square / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
+    if score < 6.0 {
+        return size.log2();
+    }
+    counts.values().map(|n| *n as f64 / total).map(|share| -share * share.log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Random;
+
+    fn sample(make: impl Fn(usize, &mut Random) -> String) -> Vec<Option<String>> {
+        let mut random = Random::new(7);
+        (0..200).map(|at| Some(make(at, &mut random))).collect()
+    }
+
+    #[test]
+    fn tokens_of_a_good_generator_hold_in_every_usual_alphabet() {
+        let base64url = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        for (name, tokens) in [
+            ("hex", sample(|_, random| random.text(b"0123456789abcdef", 32))),
+            ("base64url", sample(|_, random| random.text(base64url, 22))),
+            ("prefixed", sample(|_, random| format!("live_{}", random.text(base64url, 24)))),
+            (
+                "uuid",
+                sample(|_, random| {
+                    let hex = |random: &mut Random, n| random.text(b"0123456789abcdef", n);
+                    let variant = random.text(b"89ab", 1);
+                    let (a, b, c) = (hex(random, 8), hex(random, 4), hex(random, 3));
+                    format!("{a}-{b}-4{c}-{variant}{}-{}", hex(random, 3), hex(random, 12))
+                }),
+            ),
+        ] {
+            assert_eq!(random(&tokens, 120), Assessed::Holds, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_usual_mistakes_are_seen() {
+        let hex = b"0123456789abcdef";
+        for (name, tokens) in [
+            ("repeats", sample(|at, _| format!("{:032x}", at % 150))),
+            (
+                "order",
+                sample(|at, random| {
+                    format!("{:08x}{}", 0x5f00_0000 + at * 977, random.text(hex, 40))
+                }),
+            ),
+            ("counter", sample(|at, random| format!("{}{:08x}", random.text(hex, 40), 77 + at))),
+            (
+                "clock in the middle",
+                sample(|at, random| {
+                    format!(
+                        "{}{:010}{}",
+                        random.text(hex, 20),
+                        1_700_000_000 + at,
+                        random.text(hex, 20)
+                    )
+                }),
+            ),
+            ("padding", sample(|_, random| format!("{}{}", random.text(hex, 4), "0".repeat(44)))),
+            ("digits as hex", sample(|_, random| random.text(b"0123456789", 32))),
+        ] {
+            assert!(matches!(random(&tokens, 120), Assessed::Breaks(_)), "{name}");
+        }
+        assert!(matches!(
+            random(&sample(|_, r| r.text(hex, 32))[..20], 120),
+            Assessed::NoAnswer(_)
+        ));
+    }
+}
