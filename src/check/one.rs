@@ -82,6 +82,9 @@ fn scenario_resets(scenario: &Scenario) -> bool {
         .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
 }
 
+/// The identity whose `key` is the one that the server signs its tokens with.
+const SIGNER: &str = "signer";
+
 /// What the scenario cannot do without and the profile does not have.
 fn unmet(
     scenario: &Scenario,
@@ -110,6 +113,11 @@ fn unmet(
                 .then(|| "there are not two environments".to_owned()),
             Need::Hook(hook) => (!connection.hooks.offers(hook))
                 .then(|| format!("the profile has no hook `{hook}`")),
+            // Only the owner of a server has its signing key; what needs it cannot be asked of others.
+            Need::Identity(role) if role == SIGNER && !binding.identities.contains_key(role) => {
+                let reason = format!("the profile gives no signing key (identity `{SIGNER}`)");
+                return Some((Verdict::NotApplicable, reason));
+            }
             Need::Identity(role) => (!binding.identities.contains_key(role))
                 .then(|| format!("the profile has no identity `{role}` for {}", binding.flow)),
         };

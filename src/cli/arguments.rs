@@ -225,6 +225,7 @@ pub(super) enum SchemaKind {
     Flow,
     Profile,
     Scenario,
+    Vectors,
 }
 
 #[cfg(feature = "reference-server")]

@@ -2,16 +2,19 @@
 //!
 //! The only module that names the reference server besides `serve`: the judge shares no code with it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use reference_server::{ClockMode as ServerClock, Config, Fault, Server};
 
 use super::arguments::{Check, ClockMode};
 use super::exit::UsageError;
 use super::{World, shelf, target};
 use crate::check::{Provided, Provision};
-use crate::target::{ClockSetting, FlowBinding, Library, Profile};
+use crate::model::Flow;
+use crate::target::{ClockSetting, FlowBinding, Identity, Library, Profile};
 
 /// Starts a reference server for each scenario.
 #[derive(Clone, Debug)]
@@ -28,8 +31,15 @@ impl Embedded {
         world: World,
     ) -> anyhow::Result<Self> {
         let file = shelf::reference_profile(scenarios)?;
-        let profile = target::read_profile(&file, library, world)?;
-        Ok(Self { config: Config::default(), profile })
+        let mut profile = target::read_profile(&file, library, world)?;
+        let (key, text) = signing_key()?;
+        if let Some(binding) = profile.flows.get_mut(&Flow::JwtLogin) {
+            let fields = BTreeMap::from([("key".to_owned(), text)]);
+            let signer = Identity { fields, secret: BTreeSet::from(["key".to_owned()]) };
+            binding.identities.insert("signer".to_owned(), signer);
+        }
+        let config = Config { jwt_key: Some(key), ..Config::default() };
+        Ok(Self { config, profile })
     }
 
     /// The reference server with the faults and variants of the command line.
@@ -95,6 +105,15 @@ impl Provision for Embedded {
 /// The fault of a name.
 pub(super) fn fault(name: &str) -> anyhow::Result<Fault> {
     name.parse::<Fault>().map_err(|error| UsageError(error.to_string()).into())
+}
+
+/// A fresh key for the server, and the same as text for the scenarios that sign tokens themselves.
+fn signing_key() -> anyhow::Result<([u8; 32], String)> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).context("the operating system gave no randomness")?;
+    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = <[u8; 32]>::try_from(text.as_bytes()).context("sixteen bytes are 32 digits")?;
+    Ok((key, text))
 }
 
 /// Sets a variant of the server, and the same choice in the profile.

@@ -74,6 +74,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return exit.into();
         }
     };
+    raise_file_limit();
     match run(arguments, World::look()) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -98,6 +99,18 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Selftest(selftest) => commands::selftest::run(&selftest, scenarios, world),
         #[cfg(feature = "reference-server")]
         Command::Serve(serve) => commands::serve::run(&serve, world),
+    }
+}
+
+/// As many open files as the operating system lets this user have: an embedded server and its client each hold one
+/// for each connection. Where it cannot be raised, what needs more says so itself.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

@@ -55,10 +55,7 @@ fn an_unchanged_vector_is_the_genuine_token_byte_for_byte() {
 fn members_are_replaced_added_doubled_moved_and_taken_out() {
     let member = |name: &str, value: &str| vec![(name.to_owned(), plain(value))];
     for (edit, wanted) in [
-        (
-            Edit { set: member("exp", "1e400"), ..Edit::default() },
-            r#"{"sub":"alice","exp":1e400}"#,
-        ),
+        (Edit { set: member("exp", "1e400"), ..Edit::default() }, r#"{"sub":"alice","exp":1e400}"#),
         (
             Edit { first: member("sub", "\"bob\""), ..Edit::default() },
             r#"{"sub":"bob","sub":"alice","exp":1700000000}"#,

@@ -13,6 +13,8 @@ use crate::source::Template;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawVectors {
+    /// The flow whose tokens they are made from.
+    pub attacks: String,
     /// The vectors by their permanent ids.
     pub vectors: IndexMap<String, RawVector>,
 }

@@ -263,7 +263,13 @@ impl Sorted {
     fn vectors(&self, flows: &mut BTreeMap<Flow, FlowFile>, wrong: &mut Vec<Diagnostic>) {
         for (flow, file) in &self.vectors {
             match decode::<RawVectors>(file) {
-                Ok(RawVectors { vectors }) => {
+                Ok(RawVectors { vectors, attacks }) => {
+                    if attacks.parse() != Ok(*flow) {
+                        let mut out = Diagnostics::new(file);
+                        let path = YamlPath::default().key("attacks");
+                        out.value("vector::flow", &path, format!("this folder is for {flow}"));
+                        wrong.extend(out.into_list());
+                    }
                     if let Some(found) = flows.get_mut(flow) {
                         let file = Arc::clone(file);
                         found.vocabulary.vectors = Some(VectorTable { vectors, file });

@@ -61,6 +61,9 @@ impl Kind {
             let folder = folder.parse::<Flow>().unwrap_or(Flow::Common);
             return Self::Shared(format!("{folder}/{name}"));
         }
+        if let Some(flow) = value("attacks") {
+            return Self::Shared(format!("{flow}/vectors.yaml"));
+        }
         match (value("contract"), value("flow")) {
             (Some(flow), _) => Self::Shared(format!("{flow}/contract.yaml")),
             (None, Some(flow)) => Self::Shared(format!("{flow}/flow.yaml")),

@@ -7,6 +7,7 @@ use crate::cli::arguments::{Schema, SchemaKind};
 use crate::cli::exit::Exit;
 use crate::contract::raw::RawContract;
 use crate::scenario::raw::RawScenario;
+use crate::scenario::vector::RawVectors;
 use crate::target::raw::{RawFlow, RawProfile};
 
 pub(in crate::cli) fn run(arguments: &Schema) -> anyhow::Result<Exit> {
@@ -16,6 +17,7 @@ pub(in crate::cli) fn run(arguments: &Schema) -> anyhow::Result<Exit> {
             (SchemaKind::Flow, "flow"),
             (SchemaKind::Profile, "profile"),
             (SchemaKind::Scenario, "scenario"),
+            (SchemaKind::Vectors, "vectors"),
         ];
         for (kind, name) in kinds {
             let path = folder.join(format!("{name}.schema.json"));
@@ -35,6 +37,7 @@ fn schema(kind: SchemaKind) -> anyhow::Result<String> {
         SchemaKind::Flow => schema_for!(RawFlow),
         SchemaKind::Profile => schema_for!(RawProfile),
         SchemaKind::Scenario => schema_for!(RawScenario),
+        SchemaKind::Vectors => schema_for!(RawVectors),
     };
     serde_json::to_string_pretty(&schema).context("a schema is JSON")
 }
