@@ -1,5 +1,7 @@
 //! Two requests in turn, many times, for a comparison of how long their answers take.
 
+use std::collections::BTreeSet;
+
 use super::run::{Runner, Stopped};
 use crate::model::{Act, Exchange, Role};
 use crate::scenario::{SendStep, Step, Timing};
@@ -15,6 +17,7 @@ impl Runner<'_> {
         let known_before = self.known();
         let mut nanoseconds: [Vec<u64>; 3] = Default::default();
         let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut statuses = BTreeSet::new();
         let rounds = self.engine.settings.effort.scale(timing.pairs);
         for round in 0..rounds + WARM_UP {
             for kind in self.order() {
@@ -24,6 +27,7 @@ impl Runner<'_> {
                 if round >= WARM_UP {
                     nanoseconds[kind].push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
                 }
+                statuses.extend(exchange.reply.as_ref().map(|response| response.status));
                 // One of each is kept: the others differ in nothing but time.
                 if round == 0 {
                     exchanges.push(exchange);
@@ -31,7 +35,7 @@ impl Runner<'_> {
             }
         }
         let [first, second, again] = nanoseconds;
-        let act = Act::Timing { first, second, again, exchanges };
+        let act = Act::Timing { first, second, again, statuses, exchanges };
         let entry = self.entry(&step.label, Role::Step, step.expect, known_before, act);
         self.trace.entries.push(entry);
         Ok(())

@@ -1,6 +1,6 @@
 //! What happened while a scenario ran, in order: enough to judge it again without a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,8 @@ pub enum Act {
         second: Vec<u64>,
         /// The first once more: what equal requests differ by.
         again: Vec<u64>,
+        /// The status codes of all answers.
+        statuses: BTreeSet<u16>,
         /// One exchange of each.
         exchanges: Vec<Exchange>,
     },

@@ -89,10 +89,10 @@ pub fn selftest(
     let bench = Bench { library, offered, settings, witness: Mutex::new(witness) };
     let (alone, together): (Vec<_>, Vec<_>) =
         subjects.iter().enumerate().partition(|(_, subject)| subject.alone);
-    let mut rows = bench.spread(&together, |(index, subject)| (*index, bench.try_fault(subject)));
+    let mut rows = Bench::spread(&together, |(index, subject)| (*index, bench.try_fault(subject)));
     rows.extend(alone.iter().map(|(index, subject)| (*index, bench.try_fault(subject))));
     rows.sort_by_key(|(index, _)| *index);
-    let alarms = bench.spread(innocents, |innocent| bench.try_innocent(innocent));
+    let alarms = Bench::spread(innocents, |innocent| bench.try_innocent(innocent));
     let mut matrix = KillMatrix {
         faults: rows.into_iter().map(|(_, row)| row).collect(),
         false_alarms: alarms.into_iter().flatten().collect(),
@@ -114,7 +114,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Does the same with each item, on a thread for each core; results in no particular order.
-    fn spread<T: Sync, R: Send>(&self, items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    fn spread<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
         std::thread::scope(|scope| {

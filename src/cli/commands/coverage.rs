@@ -6,6 +6,7 @@ use crate::check::Coverage as Rows;
 use crate::cli::arguments::Coverage;
 use crate::cli::exit::Exit;
 use crate::cli::{World, shelf};
+use crate::model::ClauseId;
 
 pub(in crate::cli) fn run(
     arguments: &Coverage,
@@ -23,7 +24,7 @@ pub(in crate::cli) fn run(
                 covered += 1;
                 let mut bases: Vec<&str> = row.checks.iter().map(|id| id.base()).collect();
                 bases.dedup();
-                bases.join(" ")
+                format!("{}{}", bases.join(" "), faults(&clause.id))
             }
             (true, Some(reason)) => {
                 explained += 1;
@@ -42,4 +43,18 @@ pub(in crate::cli) fn run(
         "\n{covered} of {all} clauses have a check, {explained} have a reason why none is possible, {silent} have neither"
     );
     Ok(if arguments.strict && silent > 0 { Exit::Findings } else { Exit::Conformant })
+}
+
+/// The faults of the reference server that break a clause: each is noticed by a check, as the self-test proves.
+#[cfg(feature = "reference-server")]
+fn faults(clause: &ClauseId) -> String {
+    let breaks = |fault: &reference_server::Fault| fault.clauses().contains(&clause.as_str());
+    let names: Vec<&str> =
+        reference_server::Fault::all().filter(breaks).map(reference_server::Fault::name).collect();
+    if names.is_empty() { String::new() } else { format!("  faults: {}", names.join(" ")) }
+}
+
+#[cfg(not(feature = "reference-server"))]
+fn faults(_: &ClauseId) -> String {
+    String::new()
 }

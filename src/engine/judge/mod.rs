@@ -18,6 +18,7 @@ pub use assess::{Assessed, Observed, assess};
 pub use classify::{Class, classify};
 pub use evidence::{render_request, render_response, shown};
 pub use face::Face;
+pub use timing::compare_times;
 
 use crate::contract::Catalogue;
 use crate::model::{
@@ -179,8 +180,8 @@ impl<'a> Bench<'a> {
                 let result = tally::sample(exchanges, values, &expectation.kind);
                 self.note(check, result, at, Some(site));
             }
-            (Kind::Alike, Act::Timing { first, second, again, .. }) => {
-                let (result, seen) = timing::alike(first, second, again);
+            (Kind::Alike, Act::Timing { first, second, again, statuses, .. }) => {
+                let (result, seen) = timing::alike(first, second, again, statuses);
                 self.tally(check).observe(seen);
                 self.note(check, result, at, Some(site));
             }
