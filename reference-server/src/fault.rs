@@ -117,10 +117,12 @@ faults! {
         "Answers that carry a token allow every cache to keep them.";
     CorsReflected "cors-reflected" "" ["X-72"]
         "Any Origin is reflected together with credentials.";
-    HeadAnswersWithBody "head-answers-with-body" "raw" ["X-13"]
-        "HEAD on a protected path is answered with a body.";
+    HeadEchoesToken "head-echoes-token" "raw" ["X-13", "X-66"]
+        "A refused HEAD repeats the token in a header.";
     HeadMints "head-mints" "btn" ["BTN-10", "SUC-33", "X-13"]
         "HEAD on a generating path mints a token.";
+    HeadNotServed "head-not-served" "raw" ["X-13"]
+        "HEAD on a path that has GET is refused as a wrong method.";
     HtmlErrors "html-errors" "" ["BTN-70", "VMS-37", "X-11"]
         "Unknown paths and wrong methods answer with a page of HTML.";
     LaxFraming "lax-framing" "raw" ["X-18"]
@@ -192,7 +194,7 @@ faults! {
     BodyTokenAccepted "body-token-accepted" "btn" ["BTN-47"]
         "A token in the body of a POST is accepted in place of the header.";
     BusyDeleteRefused "busy-delete-refused" "btn load" ["BTN-54"]
-        "A token that was used a moment ago cannot be deleted.";
+        "A token that is used at the same moment cannot be deleted.";
     ButtonNotNeeded "button-not-needed" "" ["BTN-01", "BTN-02"]
         "A token is issued without any press.";
     ChildCannotGenerate "child-cannot-generate" "btn" ["BTN-39"]
@@ -249,6 +251,8 @@ faults! {
         "Generating with a token uses an open window up.";
     PostNeedsWindow "post-needs-window" "btn" ["BTN-30"]
         "Generating with a token is refused outside the window.";
+    PostTakesNewestName "post-takes-newest-name" "btn" ["X-70"]
+        "A token that is generated with a token takes the name of the newest one.";
     PressDebounced "press-debounced" "btn" ["BTN-06"]
         "A press within ten seconds of another is taken for the same.";
     PressQueued "press-queued" "btn" ["BTN-05", "BTN-07"]
@@ -438,7 +442,7 @@ faults! {
     LoginNeedsHeader "login-needs-header" "" ["CHN-01"]
         "A login without an Authorization header is refused.";
     NewTokenInheritsExpiry "new-token-inherits-expiry" "clk" ["CHN-19"]
-        "A new token ends when the one before would have ended.";
+        "A login within two minutes of another gets a token that ends with the other's.";
     NewTokenRenewsOld "new-token-renews-old" "clk" ["CHN-18"]
         "A new token renews the one before as well.";
     OneTokenForAllUsers "one-token-for-all-users" "acct2" ["CHN-32"]

@@ -34,7 +34,7 @@ use crate::control;
 use crate::counters::Event;
 use crate::fault::{self, Fault, Memory};
 use crate::framing::Framing;
-use crate::http::{Answer, with};
+use crate::http::{Answer, allow, with};
 use crate::store::lock;
 use crate::variant::VariantError;
 
@@ -393,6 +393,8 @@ async fn respond(site: &Site, client: &Client, mut request: Request<Incoming>) -
         problem(app, request.uri(), StatusCode::BAD_REQUEST)
     } else if memory.is_some() && fault::breaks_on(&app.faults, parts) {
         fault::html_error(StatusCode::INTERNAL_SERVER_ERROR)
+    } else if app.faults.has(Fault::HeadNotServed) && request.method() == Method::HEAD {
+        allow(problem(app, request.uri(), StatusCode::METHOD_NOT_ALLOWED), "GET")
     } else if app.faults.has(Fault::TraceEchoes) && request.method() == Method::TRACE {
         fault::trace(request.headers())
     } else if let Some(answer) = lane(app, request.method(), parts, client.peer.0) {

@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 
-use super::defects::is_child;
+use super::defects::{is_child, newest};
 use super::device::Press;
 use super::{Refusal, TOKEN_LENGTH, Token, WINDOW, authorize, error, problem, token_json};
 use crate::account::Flow;
@@ -100,7 +100,8 @@ pub(crate) async fn generate_with_token(State(app): State<Arc<App>>, request: Re
     if app.faults.has(Fault::PostConsumesWindow) {
         app.button.device.take(&app);
     }
-    issued(&app, &name, true)
+    let newest = if app.faults.has(Fault::PostTakesNewestName) { newest(&app) } else { None };
+    issued(&app, newest.as_ref().map_or(&name, |token| &token.name), true)
 }
 
 /// The name in a POST: from the query, a form or a JSON object; two names must agree. `Ok(None)` is a bad name.

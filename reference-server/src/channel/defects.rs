@@ -35,7 +35,7 @@ pub(super) fn expiry(app: &App, account: usize) -> u64 {
     let length = milliseconds(app.lifetimes.channel);
     if app.faults.has(Fault::NewTokenInheritsExpiry)
         && let Some(current) = lock(&app.channel.current).get(&account)
-        && current.expires > now
+        && current.expires + 120_000 > now + length
     {
         return current.expires;
     }

@@ -7,7 +7,7 @@ use axum::http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, PRAGMA,
     SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -149,6 +149,7 @@ fn is_large(headers: &HeaderMap, uri: &Uri) -> bool {
 pub(crate) struct Memory {
     authorization: Option<HeaderValue>,
     origin: Option<HeaderValue>,
+    method: Method,
     uri: Uri,
 }
 
@@ -158,6 +159,7 @@ impl Memory {
         Self {
             authorization: headers.get(AUTHORIZATION).cloned(),
             origin: headers.get("origin").cloned(),
+            method: request.method().clone(),
             uri: request.uri().clone(),
         }
     }
@@ -281,8 +283,9 @@ pub(crate) fn tamper(faults: &Faults, memory: Memory, answer: &mut Answer) {
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
     if let Some(authorization) = memory.authorization
-        && faults.has(Fault::TokenEchoed)
         && status.is_client_error()
+        && (faults.has(Fault::TokenEchoed)
+            || (faults.has(Fault::HeadEchoesToken) && memory.method == Method::HEAD))
     {
         headers.insert(HeaderName::from_static("x-refused"), authorization);
     }

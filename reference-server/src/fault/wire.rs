@@ -33,14 +33,6 @@ pub(crate) fn tamper_bytes(faults: &Faults, bytes: &mut [u8]) -> usize {
             head -= count;
         }
     }
-    if faults.has(Fault::HeadAnswersWithBody)
-        && bytes.starts_with(b"HEAD ")
-        && !contains(&bytes[..head], b"generate")
-    {
-        bytes[..4].copy_from_slice(b"GET ");
-        remove(bytes, 4, 1);
-        head -= 1;
-    }
     if faults.has(Fault::FieldNameExact) {
         hide(&mut bytes[..head], b"authorization", |line| {
             !line.starts_with(b"Authorization") && !line.starts_with(b"authorization")
