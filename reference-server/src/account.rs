@@ -371,6 +371,11 @@ impl Accounts {
         self.all.iter().find(|live| live.account.flow == flow)
     }
 
+    /// All accounts of a flow.
+    pub(crate) fn of(&self, flow: Flow) -> impl Iterator<Item = &LiveAccount> {
+        self.all.iter().filter(move |live| live.account.flow == flow)
+    }
+
     /// Spends the time of one password hash, for a user who does not exist.
     pub(crate) fn spend_a_hash(&self, password: &str) {
         let _ = std::hint::black_box(self.dummy.matches(password));

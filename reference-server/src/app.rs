@@ -104,6 +104,9 @@ impl App {
         if self.faults.has(Fault::TokensLostOnRestart) {
             self.button.reset(self.clock.now());
         }
+        if self.faults.has(Fault::RestartOpensWindow) {
+            self.press(device::Press::Short);
+        }
         self.button.orders.tell(button::orders::News::Restart);
         self.events.push(self.clock.now(), "restarted", "");
     }
@@ -114,6 +117,13 @@ impl App {
         username: &str,
         state: AccountState,
     ) -> Option<AccountState> {
+        let state = if self.faults.has(Fault::RestoredAccountStaysBlocked)
+            && state == AccountState::Active
+        {
+            AccountState::Blocked
+        } else {
+            state
+        };
         let previous = self.accounts.set_state(flow, username, state)?;
         let detail = format!("{flow}: {username} was {previous}, is {state}");
         self.events.push(self.clock.now(), "account", detail);
@@ -122,6 +132,9 @@ impl App {
 
     /// Revokes a token by its text; `false` if the flow does not know it.
     pub(crate) fn revoke(&self, flow: Flow, token: &str) -> bool {
+        if self.faults.has(Fault::RevocationLost) {
+            return true;
+        }
         let revoked = match flow {
             Flow::GatewayButton => self.button.revoke(token),
             Flow::ChannelLogin => self.channel.revoke(token),
@@ -283,6 +296,9 @@ pub(crate) fn problem(app: &App, uri: &Uri, status: StatusCode) -> Answer {
     if app.faults.has(Fault::StackTrace) {
         return fault::stack_trace(status, uri);
     }
+    if app.faults.has(Fault::MarkupReflected) {
+        return fault::markup(status, uri);
+    }
     match flow_of(uri.path()) {
         Flow::GatewayButton => button::problem(app, status),
         Flow::ChannelLogin => channel::problem(status),
@@ -294,6 +310,11 @@ pub(crate) fn problem(app: &App, uri: &Uri, status: StatusCode) -> Answer {
 
 async fn unknown(State(app): State<Arc<App>>, request: Request) -> Answer {
     let uri = request.uri();
+    if app.faults.has(Fault::AbsoluteRedirect)
+        && let Some(redirect) = fault::absolute_redirect(request.headers(), uri)
+    {
+        return redirect;
+    }
     if app.variants.is(Variant::TrailingSlash, "redirect")
         && let Some(path) = jwt::canonical_path(uri.path())
     {
@@ -304,6 +325,9 @@ async fn unknown(State(app): State<Arc<App>>, request: Request) -> Answer {
 }
 
 async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> Answer {
+    if app.faults.any() && channel::ignores_method(&app, &request) {
+        return channel::by_any_method(&app, request).await;
+    }
     let path = request.uri().path();
     let answer = problem(&app, request.uri(), StatusCode::METHOD_NOT_ALLOWED);
     // The router lists every method that has a handler; these have one only for a fault or a variant.

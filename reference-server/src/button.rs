@@ -5,6 +5,7 @@
 //! errors and confirmations. What the button does lives in [`device`], new tokens in
 //! [`generate`], sockets in [`socket`].
 
+mod defects;
 pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod orders;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::account::Flow;
 use crate::app::{App, Peer};
@@ -26,6 +27,7 @@ use crate::http::{Answer, Credentials, challenged, credentials, json, quoted};
 use crate::store::{Digest, Store, hex, lock, random};
 use crate::variant::Variant;
 
+use defects::Marks;
 use device::Device;
 use orders::{News, Orders};
 
@@ -57,8 +59,8 @@ pub(crate) struct Token {
     used: AtomicU64,
     address: Mutex<Option<IpAddr>>,
     revoked: AtomicBool,
-    /// Only kept by the fault that shows it again.
-    shown: Option<String>,
+    /// Only kept while a fault is installed.
+    marks: Option<Box<Marks>>,
 }
 
 impl Gateway {
@@ -94,13 +96,13 @@ impl Gateway {
         let number = self.issued.fetch_add(1, Ordering::Relaxed);
         let text = new_token(app, number);
         let token = Token {
-            name: name.to_owned(),
+            name: defects::kept_name(app, name),
             number,
             created: app.clock.now(),
-            used: AtomicU64::new(0),
+            used: AtomicU64::new(defects::used_at_creation(app)),
             address: Mutex::new(None),
             revoked: AtomicBool::new(false),
-            shown: app.faults.has(Fault::TokenShownAgain).then(|| text.clone()),
+            marks: app.faults.any().then(|| Box::new(Marks::new(&text))),
         };
         let token = self.tokens.insert(Digest::of(&text), token, |_| true);
         (text, token)
@@ -117,6 +119,12 @@ fn new_token(app: &App, number: u64) -> String {
     if app.faults.has(Fault::ShortTokens) {
         return format!("{}{}", "0".repeat(TOKEN_LENGTH - 4), hex(&random::<2>()));
     }
+    if app.faults.has(Fault::TokensEndInTime) {
+        return format!("{}{:012x}", hex(&random::<18>()), app.clock.now() / 1000);
+    }
+    if app.faults.has(Fault::TokenTooShort) {
+        return hex(&random::<8>());
+    }
     hex(&random::<{ TOKEN_LENGTH / 2 }>())
 }
 
@@ -129,6 +137,8 @@ enum Refusal {
     Denied,
     /// 400/-1.
     Malformed,
+    /// 404/-5, which only a defect answers.
+    Gone,
 }
 
 impl Refusal {
@@ -137,6 +147,7 @@ impl Refusal {
         let refusal = match self {
             Self::Malformed if app.faults.has(Fault::MalformedIsDenied) => Self::Denied,
             Self::Absent if app.faults.has(Fault::AbsentIsMalformed) => Self::Malformed,
+            Self::Denied if app.faults.has(Fault::UnknownTokenMalformed) => Self::Malformed,
             other => other,
         };
         match refusal {
@@ -152,12 +163,13 @@ impl Refusal {
                 error(app, StatusCode::BAD_REQUEST, -1, MALFORMED),
                 r#"Bearer realm="gateway", error="invalid_request""#,
             ),
+            Self::Gone => error(app, StatusCode::NOT_FOUND, -5, "There is no such token."),
         }
     }
 
     fn code(self) -> (u16, i32, &'static str) {
         match self {
-            Self::Absent | Self::Denied => (401, -2, DENIED),
+            Self::Absent | Self::Denied | Self::Gone => (401, -2, DENIED),
             Self::Malformed => (400, -1, MALFORMED),
         }
     }
@@ -169,6 +181,11 @@ fn authorize(
     parts: (&HeaderMap, &Uri),
     peer: IpAddr,
 ) -> Result<(Digest, Arc<Token>, u64), Refusal> {
+    if app.faults.has(Fault::AnyCredentialCounts)
+        && let Some(found) = defects::any_credential(app, parts.0, peer)
+    {
+        return Ok(found);
+    }
     let any_case = app.variants.is(Variant::GatewaySchemeCase, "insensitive");
     match credentials(app, parts, "Bearer", any_case) {
         Credentials::Absent => Err(Refusal::Absent),
@@ -182,7 +199,12 @@ fn authorize(
         | Credentials::Malformed
         | Credentials::OtherScheme(_)
         | Credentials::Repeated => Err(Refusal::Malformed),
-        Credentials::Token(text) => accept(app, &text, peer).ok_or(Refusal::Denied),
+        Credentials::Token(text) => {
+            let found = accept(app, &text, peer).ok_or(Refusal::Denied)?;
+            let gone = app.faults.has(Fault::DeletedTokenIsGone)
+                && found.1.revoked.load(Ordering::Acquire);
+            if gone { Err(Refusal::Gone) } else { Ok(found) }
+        }
     }
 }
 
@@ -202,8 +224,12 @@ fn accept(app: &App, text: &str, peer: IpAddr) -> Option<(Digest, Arc<Token>, u6
     if app.faults.has(Fault::TokenSuffixIgnored) {
         text = text.get(..TOKEN_LENGTH).unwrap_or(text);
     }
-    let digest = Digest::of(text);
+    let whole = if app.faults.any() { defects::whole_token(app, text) } else { None };
+    let digest = Digest::of(whole.as_deref().unwrap_or(text));
     let token = app.button.tokens.get(&digest)?;
+    if app.faults.any() && !defects::admits(app, &token) {
+        return None;
+    }
     let before = if app.faults.has(Fault::LastUsedNeverSet) {
         0
     } else {
@@ -226,7 +252,8 @@ pub(crate) fn validate(app: &App, parts: (&HeaderMap, &Uri), peer: IpAddr) -> An
     } else {
         token.used.load(Ordering::Relaxed)
     };
-    let details = token_json(app, &token, used, None);
+    let newest = if app.faults.has(Fault::DescribesNewest) { defects::newest(app) } else { None };
+    let details = token_json(app, newest.as_ref().unwrap_or(&token), used, None);
     let body = format!(r#"{{"status":200,"returnCode":1,"token":{details}}}"#);
     json(StatusCode::OK, body)
 }
@@ -236,11 +263,13 @@ fn token_json(app: &App, token: &Token, used: u64, text: Option<&str>) -> String
     let mut members = String::with_capacity(192);
     // The name rule leaves nothing that JSON would escape.
     members.extend([r#"{"name":""#, &token.name, "\""]);
-    if let Some(text) = text.or(token.shown.as_deref()) {
+    let again = token.marks.as_ref().filter(|_| app.faults.has(Fault::TokenShownAgain));
+    if let Some(text) = text.or(again.map(|marks| marks.text.as_str())) {
         members.extend([r#","token":""#, text, "\""]);
     }
     let zone = if app.faults.has(Fault::CreationDateWithZone) { "Z" } else { "" };
-    members.extend([r#","creation_date":""#, &timestamp(token.created), zone, "\""]);
+    let created = token.created + defects::date_shift(app, token);
+    members.extend([r#","creation_date":""#, &timestamp(created), zone, "\""]);
     match used {
         0 => members += r#","last_used":null"#,
         used => members.extend([r#","last_used":""#, &timestamp(used), "\""]),
@@ -261,9 +290,17 @@ pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Answe
     app.counters.count(Flow::GatewayButton, Tally::Accepted);
     let mut tokens = app.button.tokens.entries();
     tokens.sort_by_key(|token| token.number);
+    if app.faults.has(Fault::ListLacksChildren) {
+        tokens.retain(|token| !defects::is_child(token));
+    }
     let items: Vec<String> = tokens
         .iter()
-        .map(|token| token_json(&app, token, token.used.load(Ordering::Relaxed), None))
+        .map(|token| {
+            let used = token.used.load(Ordering::Relaxed);
+            let item = token_json(&app, token, used, None);
+            let numeric = app.faults.has(Fault::ListTimesNumeric);
+            if numeric { defects::numeric_use(&item, used) } else { item }
+        })
         .collect();
     let count = items.len() + usize::from(app.faults.has(Fault::WrongCount));
     let items = items.join(",");
@@ -274,29 +311,53 @@ pub(crate) async fn list(State(app): State<Arc<App>>, request: Request) -> Answe
 /// `DELETE /api/v2/accesstoken`: the presented token, and no other, is gone.
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Answer {
     let peer = Peer::of(&request);
-    let (digest, token, _) = match authorize(&app, (request.headers(), request.uri()), peer) {
+    if app.faults.has(Fault::BusyDeleteRefused) {
+        // The defect: the token is looked up late, and whoever used it meanwhile holds it.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let (digest, token, used) = match authorize(&app, (request.headers(), request.uri()), peer) {
         Ok(found) => found,
         Err(refusal) => return refusal.answer(&app),
     };
+    if app.faults.has(Fault::BusyDeleteRefused) && used + 1000 > app.clock.now() {
+        return error(&app, StatusCode::CONFLICT, -33, "The token is in use.");
+    }
+    if app.faults.has(Fault::DeleteByQuery)
+        && let Some(named) = crate::fault::query_token(request.uri())
+    {
+        app.button.revoke(&named);
+    }
     if app.faults.has(Fault::DeleteRevokesAll) {
         app.button.tokens.clear();
     }
     // Of two deletes at the same moment only the one that removed the token confirms it.
     let removed = app.faults.has(Fault::DeleteKeepsToken)
+        || app.faults.has(Fault::DeletedTokenIsGone)
         || app.faults.has(Fault::DeleteRevokesAll)
         || app.button.tokens.remove(&digest).is_some();
     if !removed {
         return Refusal::Denied.answer(&app);
     }
     token.revoked.store(true, Ordering::Release);
+    if app.faults.has(Fault::LastTokenLocksButton) && app.button.tokens.entries().is_empty() {
+        app.button.device.lock_for_good();
+    }
     app.button.orders.tell(News::Revoked);
     app.counters.count(Flow::GatewayButton, Tally::Revoked);
     app.events.push(app.clock.now(), "revoked", format!("{}: {}", Flow::GatewayButton, token.name));
-    json(StatusCode::OK, r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#)
+    let body = if app.faults.has(Fault::DeleteMessageDiffers) {
+        r#"{"status":200,"returnCode":1001,"message":"Access token deleted"}"#
+    } else {
+        r#"{"status":200,"returnCode":1001,"message":"Token deleted."}"#
+    };
+    json(StatusCode::OK, body)
 }
 
 /// `GET /api/v2/accesstoken` by way of the router: HEAD, and GET when the validation lane is off.
 pub(crate) async fn validate_routed(State(app): State<Arc<App>>, request: Request) -> Answer {
+    if app.faults.has(Fault::HeadUnguarded) && request.method() == Method::HEAD {
+        return json(StatusCode::OK, "");
+    }
     validate(&app, (request.headers(), request.uri()), Peer::of(&request))
 }
 
@@ -311,6 +372,10 @@ pub(crate) fn problem(app: &App, status: StatusCode) -> Answer {
         StatusCode::REQUEST_TIMEOUT => (-33, "Timeout while waiting for the payload."),
         _ => (-31, "Invalid payload."),
     };
+    if app.faults.has(Fault::MessageIsNull) {
+        let body = envelope(status.as_u16(), code, message);
+        return json(status, body.replace(&quoted(message), "null"));
+    }
     error(app, status, code, message)
 }
 

@@ -4,13 +4,16 @@
 //! literals are `invalid username or password` and, for an account whose state forbids tokens, `token expired`.
 //! Because a client may tell a token from an error by that text alone, no other text ever answers a login.
 
-use std::collections::HashMap;
+mod defects;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::sync::Semaphore;
 
 use crate::account::{AccountState, Flow, LiveAccount};
 use crate::app::App;
@@ -30,6 +33,9 @@ const UNAUTHORIZED: &str = "unauthorized";
 
 const CHALLENGE: &str = r#"Bearer realm="channel""#;
 const INVALID_TOKEN: &str = r#"Bearer realm="channel", error="invalid_token""#;
+/// How a defect tells expired tokens from unknown ones.
+const EXPIRED: &str =
+    r#"Bearer realm="channel", error="invalid_token", error_description="expired""#;
 
 /// Everything the flow remembers.
 #[derive(Debug)]
@@ -37,6 +43,10 @@ pub(crate) struct Channel {
     tokens: Store<Token>,
     /// The current token of each account. Its text is kept, because getToken must return it again.
     current: Mutex<HashMap<usize, Current>>,
+    /// Names that a defect remembers of failed logins.
+    strangers: Mutex<HashSet<String>>,
+    /// Where a defect lets only one login be under way.
+    under_way: Semaphore,
 }
 
 #[derive(Debug)]
@@ -53,12 +63,18 @@ struct Current {
 
 impl Channel {
     pub(crate) fn new() -> Self {
-        Self { tokens: Store::new(), current: Mutex::new(HashMap::new()) }
+        Self {
+            tokens: Store::new(),
+            current: Mutex::new(HashMap::new()),
+            strangers: Mutex::new(HashSet::new()),
+            under_way: Semaphore::new(1),
+        }
     }
 
     pub(crate) fn reset(&self) {
         self.tokens.clear();
         lock(&self.current).clear();
+        lock(&self.strangers).clear();
     }
 
     pub(crate) fn revoke(&self, token: &str) -> bool {
@@ -68,13 +84,15 @@ impl Channel {
 
     /// Makes a new token the account's current one; by default the one before dies.
     fn issue(&self, app: &App, account: usize) -> String {
-        let expires = app.clock.now() + milliseconds(app.lifetimes.channel);
+        let account = defects::owner(app, account);
+        let expires = defects::expiry(app, account);
         let text = new_token(app);
         // Held over both maps, so that parallel logins leave exactly one live token.
         let mut current = lock(&self.current);
         let new = Current { text: text.clone(), expires };
         let previous = current.insert(account, new);
         if let Some(previous) = previous
+            && !defects::renews(app, account, &previous.text)
             && app.variants.is(Variant::ChannelPreviousToken, "replaced")
         {
             self.tokens.remove(&Digest::of(&previous.text));
@@ -100,6 +118,12 @@ fn new_token(app: &App) -> String {
     if app.faults.has(Fault::ShortTokens) {
         return format!("{}{}", "A".repeat(40), URL_SAFE_NO_PAD.encode(random::<2>()));
     }
+    if app.faults.has(Fault::ChannelTokensByClock) {
+        return format!("{:043}", app.clock.now());
+    }
+    if app.faults.has(Fault::TokenPoolRunsDry) && app.faults.tick() > 40 {
+        return BAD_STATE.to_owned();
+    }
     URL_SAFE_NO_PAD.encode(random::<32>())
 }
 
@@ -123,6 +147,8 @@ enum Refusal {
     Body(StatusCode),
     /// No such user, or another password.
     Credentials,
+    /// No such user, where a defect tells that apart.
+    Unknown,
     /// Too many wrong passwords for this name.
     Throttled,
     /// The account may have no token now.
@@ -132,7 +158,20 @@ enum Refusal {
 /// `POST /generateToken`: a new token.
 pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Answer {
     let spelling = app.variants.value(Variant::FieldCase);
+    if app.faults.any() && defects::minds_header(&app, request.headers()) {
+        return refused(&app, Refusal::Credentials);
+    }
+    let _under_way = match defects::begin(&app).await {
+        Ok(permit) => permit,
+        Err(refusal) => return refused(&app, refusal),
+    };
     match log_in(&app, request, spelling).await {
+        Ok(account)
+            if app.faults.has(Fault::GetTokenIgnoresState)
+                && !app.accounts.at(account).is_active() =>
+        {
+            refused(&app, Refusal::AccountState)
+        }
         Ok(account) => issued(&app, app.channel.issue(&app, account)),
         Err(refusal) => refused(&app, refusal),
     }
@@ -158,8 +197,15 @@ pub(crate) async fn current(State(app): State<Arc<App>>, request: Request) -> An
         Err(refusal) => return refused(&app, refusal),
     };
     let now = app.clock.now();
+    let account = defects::owner(&app, account);
     let known = lock(&app.channel.current).get(&account).cloned();
     match known {
+        Some(current) if app.faults.has(Fault::GetTokenAsJson) => {
+            secret(&app, answer(StatusCode::OK, JSON, current.text))
+        }
+        Some(current) if app.faults.has(Fault::GetTokenShowsExpired) => {
+            secret(&app, plain(&app, StatusCode::OK, &current.text, false))
+        }
         Some(current) if current.expires > now && !app.faults.has(Fault::GetTokenMints) => {
             secret(&app, plain(&app, StatusCode::OK, &current.text, false))
         }
@@ -176,6 +222,8 @@ fn issued(app: &App, text: String) -> Answer {
     app.counters.count(Flow::ChannelLogin, Tally::Issued);
     app.events.push(app.clock.now(), "issued", Flow::ChannelLogin.name());
     let text = if app.faults.has(Fault::ChannelTokenQuoted) { format!("\"{text}\"") } else { text };
+    let mark = if app.faults.has(Fault::ChannelByteOrderMark) { "\u{feff}" } else { "" };
+    let text = format!("{mark}{text}");
     secret(app, plain(app, StatusCode::OK, &text, true))
 }
 
@@ -184,12 +232,15 @@ async fn log_in(app: &App, request: Request, spelling: &str) -> Result<usize, Re
     let (parts, body) =
         read_body(app, request).await.map_err(|broken| Refusal::Body(broken.status()))?;
     let mut form = match media_type(&parts.headers).as_str() {
+        FORM if app.faults.any() => defects::form(app, &parts.headers, &body)?,
         FORM => Form::parse(&body).ok_or(Refusal::Incomplete)?,
         _ if body.is_empty() => Form::default(),
         "application/json" if app.faults.has(Fault::ChannelJsonAccepted) => json_fields(&body),
         _ => return Err(Refusal::MediaType),
     };
-    if app.variants.is(Variant::QueryCredentials, "accepted") {
+    if app.variants.is(Variant::QueryCredentials, "accepted")
+        || app.faults.has(Fault::ChannelQueryLogin)
+    {
         let query = Form::of_query(&parts.uri).ok_or(Refusal::Incomplete)?;
         for name in ["username", "password"] {
             if let Some(value) =
@@ -225,6 +276,11 @@ fn check(app: &App, form: &Form, spelling: &str, any_case_by: Fault) -> Result<u
             other => other.filled(),
         }
     };
+    if app.faults.any()
+        && let Some(account) = defects::by_fields(app, form)
+    {
+        return Ok(account);
+    }
     let (Some(username), Some(password)) = (field("Username"), field("Password")) else {
         return Err(Refusal::Incomplete);
     };
@@ -236,19 +292,29 @@ fn check(app: &App, form: &Form, spelling: &str, any_case_by: Fault) -> Result<u
         .inspect_err(|_| app.login_failed(throttle, flow, username))?;
     match account.state() {
         AccountState::Active => Ok(account.index),
-        _ if app.faults.has(Fault::BlockedAccountGetsToken) => Ok(account.index),
+        _ if app.faults.has(Fault::BlockedAccountGetsToken)
+            || app.faults.has(Fault::GetTokenIgnoresState) =>
+        {
+            Ok(account.index)
+        }
         _ => Err(Refusal::AccountState),
     }
 }
 
 /// The account of these credentials. Its state is judged only after the password, so that it tells nothing.
 fn find<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAccount, Refusal> {
+    if app.faults.any()
+        && let Some(judged) = defects::judge(app, username, password)
+    {
+        return judged;
+    }
     let any_case = app.faults.has(Fault::UsernameFolded);
     let Some(account) = app.accounts.find(Flow::ChannelLogin, username, any_case) else {
         if !app.faults.has(Fault::FastUnknownUser) {
             app.accounts.spend_a_hash(password);
         }
-        return Err(Refusal::Credentials);
+        let told = app.faults.has(Fault::UnknownUserTold);
+        return Err(if told { Refusal::Unknown } else { Refusal::Credentials });
     };
     let lower = password.to_lowercase();
     let mut right = account.matches(0, password);
@@ -264,6 +330,9 @@ fn find<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAcco
     if !account.is_active() && app.faults.has(Fault::StateBeforePassword) {
         return Err(Refusal::AccountState);
     }
+    if app.faults.any() {
+        defects::failed(app, account);
+    }
     Err(Refusal::Credentials)
 }
 
@@ -277,6 +346,13 @@ fn refused(app: &App, refusal: Refusal) -> Answer {
     let in_band = credentials == StatusCode::OK;
     let (status, text) = match refusal {
         Refusal::Body(status) => return problem(status),
+        Refusal::Incomplete if app.faults.has(Fault::ChannelMissingFieldBreaksServer) => {
+            return problem(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        Refusal::Unknown => (StatusCode::NOT_FOUND, BAD_CREDENTIALS),
+        Refusal::Credentials if app.faults.has(Fault::WrongPasswordForbidden) => {
+            (StatusCode::FORBIDDEN, BAD_CREDENTIALS)
+        }
         Refusal::Credentials => (credentials, BAD_CREDENTIALS),
         Refusal::Throttled => (StatusCode::TOO_MANY_REQUESTS, BAD_CREDENTIALS),
         Refusal::AccountState if in_band => (StatusCode::OK, BAD_STATE),
@@ -290,6 +366,7 @@ fn refused(app: &App, refusal: Refusal) -> Answer {
     } else {
         text
     };
+    let status = if app.faults.has(Fault::ChannelRefusalsOk) { StatusCode::OK } else { status };
     let answer = plain(app, status, text, true);
     match status {
         StatusCode::UNAUTHORIZED => challenged(answer, CHALLENGE),
@@ -309,7 +386,9 @@ fn plain(app: &App, status: StatusCode, text: &str, declared: bool) -> Answer {
 pub(crate) async fn update(app: &App, request: Request) -> Answer {
     if let Err(challenge) = authorize(app, (request.headers(), request.uri())) {
         app.counters.count(Flow::ChannelLogin, Tally::Denied);
-        return challenged(answer(StatusCode::UNAUTHORIZED, TEXT, UNAUTHORIZED), challenge);
+        let expired = app.faults.has(Fault::ChannelExpiredIsForbidden) && challenge == EXPIRED;
+        let status = if expired { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
+        return challenged(answer(status, TEXT, UNAUTHORIZED), challenge);
     }
     app.counters.count(Flow::ChannelLogin, Tally::Accepted);
     let room = Form::of_query(request.uri())
@@ -338,6 +417,9 @@ pub(crate) async fn update_routed(State(app): State<Arc<App>>, request: Request)
 
 /// Whether the request presents a live token of an account in good standing; else the challenge to answer.
 fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), &'static str> {
+    if app.faults.any() && defects::lets_in(app, parts.0) {
+        return Ok(());
+    }
     let token = match credentials(app, parts, "Bearer", true) {
         Credentials::Token(token) => token,
         Credentials::Absent | Credentials::OtherScheme(_) => return Err(CHALLENGE),
@@ -354,13 +436,35 @@ fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), &'static str> {
     let known = app.channel.tokens.get(&digest).ok_or(INVALID_TOKEN)?;
     if app.clock.now() >= known.expires && !app.faults.has(Fault::ChannelTokenNeverExpires) {
         app.channel.tokens.remove(&digest);
-        return Err(INVALID_TOKEN);
+        let told = app.faults.has(Fault::ChannelExpiredIsForbidden);
+        return Err(if told { EXPIRED } else { INVALID_TOKEN });
     }
     let account = app.accounts.at(known.account);
     if account.is_active() || app.faults.has(Fault::BlockedTokenStillWorks) {
         Ok(())
     } else {
         Err(INVALID_TOKEN)
+    }
+}
+
+/// Whether a defect serves a request whose method its path does not have.
+pub(crate) fn ignores_method(app: &App, request: &Request) -> bool {
+    match request.uri().path() {
+        "/generateToken" | "/getToken" => {
+            app.faults.has(Fault::PutIsPost) && request.method() == Method::PUT
+        }
+        "/updateCalendarInventory" => app.faults.has(Fault::UnguardedByGet),
+        _ => false,
+    }
+}
+
+/// The answer to such a request.
+pub(crate) async fn by_any_method(app: &Arc<App>, request: Request) -> Answer {
+    let app = State(Arc::clone(app));
+    match request.uri().path() {
+        "/generateToken" => generate(app, request).await,
+        "/getToken" => current(app, request).await,
+        _ => answer(StatusCode::OK, TEXT, "calendar inventory"),
     }
 }
 

@@ -325,6 +325,9 @@ fn is_live(app: &App, token: &str, environment: Environment) -> bool {
         && !app.faults.has(Fault::OtherEnvironmentAccepted)
         && !app.faults.has(Fault::PrefixCosmetic)
     {
+        if app.faults.has(Fault::CrossUseRevokes) {
+            app.environment.tokens.remove(&digest);
+        }
         return false;
     }
     let now = app.clock.now();

@@ -4,6 +4,7 @@
 //! Defects of the HTTP layer that every flow shares act in [`effect`]. No handler exists twice.
 
 mod effect;
+mod wire;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,9 +15,10 @@ use thiserror::Error;
 use crate::suggestion::{hint, nearest};
 
 pub(crate) use effect::{
-    Memory, breaks_on, from_base64, html_error, query_token, stack_trace, tamper,
-    tampered_credentials,
+    Memory, absolute_redirect, breaks_on, from_base64, html_error, markup, query_token,
+    stack_trace, tamper, tampered_credentials, trace,
 };
+pub(crate) use wire::{tamper_bytes, with_body_token};
 
 macro_rules! faults {
     ($($fault:ident $name:literal $needs:literal [$($clause:literal),+ $(,)?]
@@ -56,20 +58,46 @@ struct Row {
 // boot a restart, fault the failing database.
 faults! {
     // Every flow: the Authorization header.
-    AnySchemeAccepted "any-scheme-accepted" "" ["BTN-45", "VMS-30", "JWT-59", "SUC-19", "CHN-16"]
+    AnyCredentialCounts "any-credential-counts" "btn raw" ["X-12", "BTN-42"]
+        "Of several credentials in the header of the gateway, any good one counts.";
+    AnySchemeAccepted "any-scheme-accepted" "" ["BTN-45", "VMS-30", "JWT-59", "SUC-19", "CHN-16", "BTN-42"]
         "Any scheme word before a valid token is accepted.";
+    BareTokenAccepted "bare-token-accepted" "" ["CHN-16", "X-09", "BTN-42"]
+        "A token without any scheme word is accepted.";
     ChallengeErrorWithoutToken "challenge-error-without-token" "" ["X-04"]
         "A 401 names the error invalid_token although no token was presented.";
-    CookieTokenAccepted "cookie-token-accepted" "" ["BTN-47", "VMS-43", "JWT-27", "X-71"]
+    ChallengeOddCharacters "challenge-odd-characters" "" ["X-05"]
+        "The challenge describes its error with a backslash in it.";
+    ChallengeParameterTwice "challenge-parameter-twice" "" ["X-05"]
+        "A challenge names its realm twice.";
+    ChallengeWithoutError "challenge-without-error" "" ["X-03"]
+        "The challenge to a bad token names no error.";
+    ConnectionTrusted "connection-trusted" "raw" ["X-19"]
+        "A connection that was let in once is let in with any header.";
+    ControlBytesDropped "control-bytes-dropped" "raw" ["X-17"]
+        "Null bytes in the head of a request are dropped.";
+    CookieOverridesHeader "cookie-overrides-header" "" ["X-37", "X-71"]
+        "A good token in a cookie rescues a bad one in the header.";
+    CookieTokenAccepted "cookie-token-accepted" "" ["BTN-47", "VMS-43", "JWT-27", "X-71", "CHN-16"]
         "A token in any cookie is accepted in place of the header.";
+    CrossedRequests "crossed-requests" "load" ["X-70"]
+        "Requests that arrive together are judged by the header of the last one.";
+    CutAtControlByte "cut-at-control-byte" "raw" ["X-17", "CHN-16"]
+        "A header value ends at a null byte.";
     EitherHeaderAccepted "either-header-accepted" "raw" ["X-12"]
         "Of two Authorization headers the last one counts, unnoticed.";
+    EmptyValueBreaksServer "empty-value-breaks-server" "raw" ["BTN-42", "X-68"]
+        "An empty Authorization value is answered by a 500.";
+    FieldNameExact "field-name-exact" "raw" ["X-10"]
+        "The field is only found as Authorization or authorization.";
     NoChallenge "no-challenge" "" ["X-01", "X-02", "CHN-17"]
         "A 401 carries no WWW-Authenticate header.";
-    QueryTokenAccepted "query-token-accepted" "" ["X-36", "BTN-47", "JWT-58"]
+    QueryTokenAccepted "query-token-accepted" "" ["X-36", "BTN-47", "JWT-58", "CHN-16"]
         "A token in the query parameter access_token is accepted.";
-    QueryTokenOverridesHeader "query-token-overrides-header" "" ["X-37"]
+    QueryTokenOverridesHeader "query-token-overrides-header" "" ["X-37", "BTN-47", "CHN-16"]
         "A good token in the query rescues a bad one in the header.";
+    RefusalSticks "refusal-sticks" "raw" ["BTN-40"]
+        "A connection that was refused once stays refused.";
     SchemeCaseSensitive "scheme-case-sensitive" "" ["X-08", "JWT-60"]
         "The scheme word is only accepted as documented, letter for letter.";
     SchemeGlued "scheme-glued" "" ["X-09", "BTN-42"]
@@ -83,18 +111,32 @@ faults! {
     TokenSuffixIgnored "token-suffix-ignored" "" ["BTN-44", "VMS-31", "SUC-24", "CHN-16"]
         "Anything after the length of a real token is ignored.";
     // Every flow: answers.
+    AbsoluteRedirect "absolute-redirect" "" ["X-15", "X-73"]
+        "A path with a surplus slash redirects to the host that the client names.";
     CacheableToken "cacheable-token" "" ["X-20", "CHN-37", "JWT-06", "SUC-34", "X-41"]
         "Answers that carry a token allow every cache to keep them.";
     CorsReflected "cors-reflected" "" ["X-72"]
         "Any Origin is reflected together with credentials.";
-    HtmlErrors "html-errors" "" ["BTN-70", "VMS-37", "X-11"]
-        "Unknown paths and wrong methods answer with a page of HTML.";
+    HeadEchoesToken "head-echoes-token" "raw" ["X-13", "X-66"]
+        "A refused HEAD repeats the token in a header.";
     HeadMints "head-mints" "btn" ["BTN-10", "SUC-33", "X-13"]
         "HEAD on a generating path mints a token.";
+    HeadNotServed "head-not-served" "raw" ["X-13"]
+        "HEAD on a path that has GET is refused as a wrong method.";
+    HtmlErrors "html-errors" "" ["BTN-70", "VMS-37", "X-11"]
+        "Unknown paths and wrong methods answer with a page of HTML.";
+    LaxFraming "lax-framing" "raw" ["X-18"]
+        "Lengths that contradict each other and unknown transfer codings are let pass.";
+    LineEndsDecoded "line-ends-decoded" "" ["X-73"]
+        "The decoded address is written into a header, line ends and all.";
+    MarkupReflected "markup-reflected" "" ["X-73"]
+        "Unknown paths are shown in a page of HTML as they came.";
     NoAllow "no-allow" "" ["X-06", "JWT-22"]
         "A 405 does not list the allowed methods.";
     NoPragma "no-pragma" "" ["X-21"]
         "Answers that carry a token lack Pragma: no-cache.";
+    ServerErrorOnLargeRequest "server-error-on-large-request" "raw" ["X-16", "X-68"]
+        "A header field, an address or a body beyond a buffer is answered by a 500.";
     ServerErrorOnLongToken "server-error-on-long-token" "" ["X-68", "X-16", "JWT-56"]
         "A token of more than 1024 bytes is answered by a 500.";
     ServerErrorOnOddBytes "server-error-on-odd-bytes" "raw" ["X-68"]
@@ -103,74 +145,152 @@ faults! {
         "Answers that carry a token set a session cookie.";
     StackTrace "stack-trace" "" ["X-67"]
         "Errors outside the contract show a stack trace with file names.";
-    TokenEchoed "token-echoed" "" ["X-66", "BTN-49"]
+    TokenEchoed "token-echoed" "" ["X-66", "BTN-49", "BTN-50"]
         "A refused token is repeated in the answer.";
+    TraceEchoes "trace-echoes" "raw" ["X-07"]
+        "TRACE sends the request back with its credentials.";
+    UnknownMethodIsGet "unknown-method-is-get" "raw" ["X-07"]
+        "A method that nobody knows is served as GET.";
     WrongContentType "wrong-content-type" "" ["X-11", "VMS-18", "JWT-05"]
         "JSON is declared as text/html.";
     // Every flow: accounts and tokens.
+    CrossUseRevokes "cross-use-revokes" "env2" ["X-40"]
+        "A token that is shown to the other environment is dead afterwards.";
     FastUnknownUser "fast-unknown-user" "load" ["X-65", "JWT-95", "VMS-45"]
         "An unknown user is refused before any password is hashed.";
     PasswordTrimmed "password-trimmed" "" ["JWT-25", "CHN-31"]
         "Spaces around a password are ignored.";
+    RefusalsRunOut "refusals-run-out" "load" ["X-77"]
+        "After sixty-four refusals the next ones are answered as too many requests.";
     RepeatedFieldAccepted "repeated-field-accepted" "" ["X-24", "JWT-21", "VMS-41"]
         "Of a repeated form field the last one counts.";
+    RevocationLost "revocation-lost" "" ["X-69"]
+        "A revocation is confirmed and not carried out.";
     SequentialTokens "sequential-tokens" "btn load" ["X-60", "X-62"]
         "Gateway tokens are made of the time and a counter.";
     ShortTokens "short-tokens" "load" ["X-60", "X-61", "BTN-17"]
         "Tokens hold sixteen random bits; the rest is padding.";
     SuccessOnFailure "success-on-failure" "" ["VMS-10", "VMS-16", "SUC-13", "SUC-16"]
         "A failure says that it is a success.";
-    UnknownUserTold "unknown-user-told" "" ["X-64", "VMS-11", "JWT-10"]
+    TokensEndInTime "tokens-end-in-time" "btn load" ["X-62"]
+        "Gateway tokens end in the time of their creation.";
+    UnknownParameterRefused "unknown-parameter-refused" "btn" ["BTN-26", "CHN-03", "X-26"]
+        "A parameter that is not documented is refused.";
+    UnknownUserTold "unknown-user-told" "" ["X-64", "VMS-11", "JWT-10", "CHN-07"]
         "An unknown user is told apart from a wrong password.";
     // gateway-button
-    AbsentIsMalformed "absent-is-malformed" "" ["BTN-43"]
+    AbsentIsMalformed "absent-is-malformed" "" ["BTN-43", "BTN-31", "BTN-58"]
         "A request without a token is answered as malformed.";
+    BadNameBreaksServer "bad-name-breaks-server" "btn" ["BTN-21", "X-68"]
+        "A bad name is answered by a 500.";
+    BadNameCodeDiffers "bad-name-code-differs" "btn" ["BTN-22"]
+        "A bad name is refused with the code of an unreadable body.";
     BadNameConsumesWindow "bad-name-consumes-window" "btn" ["BTN-09"]
         "A refused name uses the window up.";
     Base64TokenAccepted "base64-token-accepted" "btn" ["BTN-41"]
         "A token encoded once more in base64, as version 1 had it, is accepted.";
+    BearerReplacesButton "bearer-replaces-button" "btn" ["BTN-13"]
+        "GET with a good token generates without a press.";
+    BodyTokenAccepted "body-token-accepted" "btn" ["BTN-47"]
+        "A token in the body of a POST is accepted in place of the header.";
+    BusyDeleteRefused "busy-delete-refused" "btn load" ["BTN-54"]
+        "A token that is used at the same moment cannot be deleted.";
     ButtonNotNeeded "button-not-needed" "" ["BTN-01", "BTN-02"]
         "A token is issued without any press.";
+    ChildCannotGenerate "child-cannot-generate" "btn" ["BTN-39"]
+        "A token that was generated with a token generates none.";
+    CreationCountsAsUse "creation-counts-as-use" "btn" ["BTN-25"]
+        "A new token has been used at its creation.";
+    CreationDateShifts "creation-date-shifts" "btn clk" ["BTN-24", "BTN-52"]
+        "The creation date is an hour later once the token has been used.";
     CreationDateWithZone "creation-date-with-zone" "btn" ["BTN-24"]
         "Dates carry a zone.";
-    DeleteKeepsToken "delete-keeps-token" "btn" ["BTN-55"]
+    DefaultNameCapitalised "default-name-capitalised" "btn" ["BTN-19"]
+        "A token without a name is called Default.";
+    DeleteByQuery "delete-by-query" "btn" ["BTN-57"]
+        "A token in the query of DELETE is deleted as well.";
+    DeleteKeepsToken "delete-keeps-token" "btn" ["BTN-55", "BTN-63"]
         "A deleted token still works.";
+    DeleteMessageDiffers "delete-message-differs" "btn" ["BTN-54"]
+        "A deletion is confirmed in other words.";
     DeleteRevokesAll "delete-revokes-all" "btn" ["BTN-56", "BTN-37"]
         "Deleting one token deletes all.";
+    DeletedTokenIsGone "deleted-token-is-gone" "btn" ["BTN-55", "BTN-59"]
+        "A deleted token is answered as not found, and is still listed.";
     DenialOpensWindow "denial-opens-window" "" ["BTN-11"]
         "A refused generate opens the window for the next one.";
+    DescribesNewest "describes-newest" "btn" ["BTN-52"]
+        "The newest token is described in place of the presented one.";
     DoublePressTwice "double-press-twice" "btn" ["BTN-05"]
         "A double press allows two tokens.";
+    EmptyNameIsDefault "empty-name-is-default" "btn" ["BTN-21"]
+        "An empty name is taken for none.";
+    FirstUseDenied "first-use-denied" "btn" ["BTN-18", "BTN-40", "X-75"]
+        "The first use of a token is denied.";
+    GenerateNeedsHeader "generate-needs-header" "btn" ["BTN-12", "BTN-03"]
+        "The window counts only for requests with an Authorization header.";
+    HeadUnguarded "head-unguarded" "" ["BTN-43"]
+        "HEAD asks for no token.";
+    LastTokenLocksButton "last-token-locks-button" "btn" ["BTN-60"]
+        "Once the last token is deleted, a press opens no window.";
     LastUsedNeverSet "last-used-never-set" "btn" ["BTN-53"]
         "The last use of a token is never noted.";
-    MalformedIsDenied "malformed-is-denied" "" ["BTN-42", "BTN-32"]
+    ListLacksChildren "list-lacks-children" "btn" ["BTN-51"]
+        "Tokens that were generated with a token are not listed.";
+    ListTimesNumeric "list-times-numeric" "btn" ["BTN-53", "BTN-51"]
+        "The list has the last use of a token as a number.";
+    MalformedIsDenied "malformed-is-denied" "" ["BTN-42", "BTN-32", "BTN-58"]
         "A malformed Authorization value is answered as a denied token.";
+    MessageIsNull "message-is-null" "" ["BTN-72"]
+        "The message of an unknown path or method is null.";
+    NameFolded "name-folded" "btn" ["BTN-20"]
+        "Names are kept in lower case.";
     NewTokenRevokesOld "new-token-revokes-old" "btn" ["BTN-35"]
         "A new token ends all older ones.";
     PostConsumesWindow "post-consumes-window" "btn" ["BTN-34"]
         "Generating with a token uses an open window up.";
     PostNeedsWindow "post-needs-window" "btn" ["BTN-30"]
         "Generating with a token is refused outside the window.";
+    PostTakesNewestName "post-takes-newest-name" "btn" ["X-70"]
+        "A token that is generated with a token takes the name of the newest one.";
+    PressDebounced "press-debounced" "btn" ["BTN-06"]
+        "A press within ten seconds of another is taken for the same.";
     PressQueued "press-queued" "btn" ["BTN-05", "BTN-07"]
         "One press allows two tokens, one after the other.";
+    RefusedPostConsumesWindow "refused-post-consumes-window" "btn" ["BTN-34"]
+        "A refused POST uses an open window up.";
+    RestartOpensWindow "restart-opens-window" "btn boot" ["BTN-11"]
+        "A restart opens the window, as a press does.";
     ReturnCodeAsText "return-code-as-text" "" ["BTN-70"]
         "The returnCode of an error is a string.";
     SameTokenEveryTime "same-token-every-time" "btn" ["BTN-35", "X-61"]
         "Every generate returns the same token.";
     SecondPressIgnored "second-press-ignored" "btn clk" ["BTN-08"]
         "A second press leaves the window as it is, whatever the variant says.";
+    StaleWindowKept "stale-window-kept" "btn clk" ["BTN-06"]
+        "A window that ended unused keeps the next press from opening another.";
     StatusMemberDiffers "status-member-differs" "" ["BTN-46"]
         "The member status of an error is 200.";
-    TokenShownAgain "token-shown-again" "btn" ["BTN-50", "BTN-51"]
+    TokenEndIgnored "token-end-ignored" "btn" ["BTN-44", "X-60"]
+        "Only the first sixteen digits of a token are compared.";
+    TokenShownAgain "token-shown-again" "btn" ["BTN-50", "BTN-51", "BTN-52"]
         "A token's text is shown again after its creation.";
+    TokenTooShort "token-too-short" "btn" ["BTN-17", "X-60"]
+        "Tokens have sixteen digits.";
+    TokenWearsOut "token-wears-out" "btn load" ["BTN-36", "X-76", "BTN-61"]
+        "A token stops working after sixty-four uses.";
     TokensLostOnRestart "tokens-lost-on-restart" "btn boot" ["BTN-62"]
         "A restart forgets all tokens.";
     UnknownTokenGenerates "unknown-token-generates" "" ["BTN-32"]
         "An unknown token is enough to generate another.";
+    UnknownTokenMalformed "unknown-token-malformed" "" ["BTN-44"]
+        "An unknown token is answered as malformed.";
     WindowNeverExpires "window-never-expires" "btn clk" ["BTN-04"]
         "The window stays open until it is used.";
     WindowNotClosed "window-not-closed" "btn" ["BTN-05", "BTN-07"]
         "A generated token leaves the window open.";
+    WindowOpensPost "window-opens-post" "btn" ["BTN-31"]
+        "Within the window, POST needs no token.";
     WindowRace "window-race" "btn load" ["BTN-07"]
         "Two requests at the same moment both pass one window.";
     WindowSurvivesRestart "window-survives-restart" "btn boot" ["BTN-15"]
@@ -183,14 +303,44 @@ faults! {
         "The list counts one token too many.";
     WrongMessage "wrong-message" "" ["BTN-43"]
         "Error messages are written in other letters.";
-    WrongReturnCode "wrong-return-code" "btn" ["BTN-16", "BTN-71"]
+    WrongReturnCode "wrong-return-code" "btn" ["BTN-16", "BTN-71", "BTN-33"]
         "A new token comes with the returnCode of another endpoint.";
     // gateway-button: sockets
+    FragmentTakenWhole "fragment-taken-whole" "ws" ["X-84"]
+        "The first fragment of a message is taken for all of it.";
+    HandshakeVersionIgnored "handshake-version-ignored" "ws raw" ["X-80"]
+        "A handshake of any version opens a socket, and needs no key.";
+    HandshakeWordsExact "handshake-words-exact" "ws" ["X-80"]
+        "The fields of a handshake are compared letter for letter.";
+    NoUpgradeField "no-upgrade-field" "" ["X-85"]
+        "The answer 426 does not say what to upgrade to.";
+    OneSocketPerToken "one-socket-per-token" "ws" ["BTN-36"]
+        "A second socket with one token ends the first.";
+    OrdersByPlainGet "orders-by-plain-get" "btn" ["X-85"]
+        "A plain GET of the socket with a good token is answered with the orders.";
+    OrdersWithReturnCode "orders-with-return-code" "ws" ["BTN-82"]
+        "The active orders come with a returnCode.";
+    PingIsMessage "ping-is-message" "ws" ["X-83"]
+        "A ping is taken for a message without a token.";
     PingResetsSocketTimer "ping-resets-socket-timer" "ws clk" ["X-83"]
         "A ping starts the socket's twenty seconds again.";
+    SecondTokenJudged "second-token-judged" "ws" ["BTN-93"]
+        "A further token message that is wrong ends the socket.";
+    SocketAnyHeaderOpens "socket-any-header-opens" "ws" ["BTN-87"]
+        "A handshake with any header is sent the orders.";
     SocketClosesInSilence "socket-closes-in-silence" "ws" ["BTN-84", "BTN-85", "BTN-86"]
         "A socket is closed without an error message.";
-    SocketNeverTimesOut "socket-never-times-out" "ws clk" ["BTN-83"]
+    SocketDropped "socket-dropped" "ws" ["X-81"]
+        "Sockets end without a close frame.";
+    SocketHeaderIgnored "socket-header-ignored" "ws" ["BTN-80"]
+        "A token in the handshake does not authenticate.";
+    SocketLateTokenRefused "socket-late-token-refused" "ws clk" ["BTN-81"]
+        "A first message counts within the first ten seconds only.";
+    SocketMessageExact "socket-message-exact" "ws" ["BTN-81"]
+        "A first message with white space in it is no token message.";
+    SocketMessageOpensWindow "socket-message-opens-window" "ws btn" ["BTN-11"]
+        "A message on an authenticated socket opens the window.";
+    SocketNeverTimesOut "socket-never-times-out" "ws clk" ["BTN-83", "BTN-91"]
         "A socket without a token stays open.";
     SocketNewsBeforeToken "socket-news-before-token" "ws" ["BTN-87"]
         "Notifications reach sockets that have no token.";
@@ -198,31 +348,131 @@ faults! {
         "The orders are sent before the token has come.";
     SocketQueryToken "socket-query-token" "ws btn" ["BTN-88"]
         "A token in the socket's query authenticates it.";
+    SocketShowsToken "socket-shows-token" "ws btn" ["BTN-50"]
+        "Messages on a socket repeat its token.";
+    SocketTimerRunsOn "socket-timer-runs-on" "ws clk" ["BTN-83", "BTN-91"]
+        "The twenty seconds run on after the token has come.";
+    SocketTimesOutEarly "socket-times-out-early" "ws clk" ["BTN-83"]
+        "A socket without a token is closed after fifteen seconds.";
+    WrongAcceptKey "wrong-accept-key" "ws" ["X-80"]
+        "Every handshake is answered with the accept value of the example.";
     // channel-login
+    AbsentTokenAccepted "absent-token-accepted" "" ["CHN-16"]
+        "A request without an Authorization header is let in.";
+    AnyUsersPassword "any-users-password" "" ["CHN-06", "CHN-23"]
+        "The password of any channel user counts for every other.";
+    BasicCredentialsAccepted "basic-credentials-accepted" "" ["CHN-16"]
+        "The user name and the password in a Basic header open the protected endpoint.";
     BlockedAccountGetsToken "blocked-account-gets-token" "state" ["CHN-08"]
         "A blocked account is given a token.";
     BlockedTokenStillWorks "blocked-token-still-works" "state" ["CHN-33"]
         "The token of a blocked account still works.";
+    ChannelBase64TokenAccepted "channel-base64-token-accepted" "" ["CHN-16"]
+        "A token encoded once more in base64 is accepted.";
+    ChannelByteOrderMark "channel-byte-order-mark" "" ["CHN-12"]
+        "The body of a token answer starts with a byte order mark.";
+    ChannelEmptyPasswordLogsIn "channel-empty-password-logs-in" "" ["CHN-27", "X-25", "CHN-23"]
+        "An empty password logs in.";
+    ChannelExpiredIsForbidden "channel-expired-is-forbidden" "clk" ["CHN-17"]
+        "An expired token is answered as forbidden.";
+    ChannelFieldAliases "channel-field-aliases" "" ["CHN-26"]
+        "The fields user and pass are read as well.";
+    ChannelFormInLatin1 "channel-form-in-latin1" "" ["CHN-30"]
+        "The form is read as Latin-1.";
+    ChannelFormUndecoded "channel-form-undecoded" "" ["CHN-30"]
+        "A password that was not encoded is read to the end of the body.";
     ChannelGetGenerates "channel-get-generates" "" ["CHN-29", "X-30"]
         "GET generates a token from the query.";
     ChannelJsonAccepted "channel-json-accepted" "" ["CHN-28"]
         "A JSON body logs in.";
+    ChannelJsonSniffed "channel-json-sniffed" "" ["CHN-28"]
+        "A body that starts like JSON is read as JSON, whatever it is declared as.";
+    ChannelLastCharacterIgnored "channel-last-character-ignored" "" ["CHN-16"]
+        "The last character of a token is not compared.";
     ChannelLiteralsCapitalised "channel-literals-capitalised" "" ["CHN-06", "CHN-10"]
         "Refusals are written as a sentence, with a capital and a full stop.";
-    ChannelTokenDeadAtOnce "channel-token-dead-at-once" "" ["CHN-15", "CHN-19"]
+    ChannelLowerCaseEscapes "channel-lower-case-escapes" "" ["CHN-30"]
+        "Escapes with digits in lower case are not decoded.";
+    ChannelMediaTypeExact "channel-media-type-exact" "" ["CHN-03"]
+        "A form whose media type has a parameter is refused.";
+    ChannelMissingFieldBreaksServer "channel-missing-field-breaks-server" "" ["CHN-26", "X-68"]
+        "A missing field is answered by a 500.";
+    ChannelNamesNotDecoded "channel-names-not-decoded" "" ["CHN-30"]
+        "The names of form fields are not decoded.";
+    ChannelPasswordCut "channel-password-cut" "" ["CHN-06", "CHN-23"]
+        "A password counts up to its 36th character.";
+    ChannelPasswordCutAtNull "channel-password-cut-at-null" "" ["CHN-06"]
+        "A password ends at a null byte.";
+    ChannelPasswordDecodedTwice "channel-password-decoded-twice" "" ["CHN-30"]
+        "A wrong password is decoded once more.";
+    ChannelQueryLogin "channel-query-login" "" ["X-30"]
+        "Credentials in the query log in.";
+    ChannelRefusalsOk "channel-refusals-ok" "state" ["CHN-14"]
+        "Refusals carry status 200.";
+    ChannelTokenBeginning "channel-token-beginning" "" ["CHN-16"]
+        "The beginning of a token is enough.";
+    ChannelTokenDeadAtOnce "channel-token-dead-at-once" "" ["CHN-15", "CHN-19", "CHN-21", "CHN-32", "CHN-34"]
         "An issued token is never stored.";
-    ChannelTokenNeverExpires "channel-token-never-expires" "clk" ["CHN-18"]
+    ChannelTokenEndsEarly "channel-token-ends-early" "clk" ["CHN-18"]
+        "Tokens live half as long as they should.";
+    ChannelTokenNeverExpires "channel-token-never-expires" "clk" ["CHN-18", "X-38"]
         "Tokens never expire.";
     ChannelTokenNotHeaderSafe "channel-token-not-header-safe" "" ["CHN-12"]
         "Tokens hold a space, which no header can carry.";
     ChannelTokenQuoted "channel-token-quoted" "" ["CHN-02", "CHN-12"]
         "The token comes in quotation marks.";
+    ChannelTokensByClock "channel-tokens-by-clock" "" ["CHN-32", "X-61"]
+        "Tokens are made of the time alone.";
+    FailedLoginRevokes "failed-login-revokes" "" ["CHN-32"]
+        "A wrong password ends the current token of its user.";
+    FailureCounterWraps "failure-counter-wraps" "load" ["CHN-38"]
+        "After sixty-four wrong passwords any password logs in.";
+    GetTokenAsJson "get-token-as-json" "" ["CHN-24", "CHN-11"]
+        "The token that getToken answers is declared as JSON.";
+    GetTokenIgnoresState "get-token-ignores-state" "state" ["CHN-33"]
+        "A blocked account is shown its token.";
     GetTokenMints "get-token-mints" "" ["CHN-22"]
         "getToken makes a new token each time.";
+    GetTokenShowsExpired "get-token-shows-expired" "clk" ["CHN-25"]
+        "An expired token is presented as the current one.";
+    LockoutForEver "lockout-for-ever" "load clk" ["CHN-38"]
+        "Ten wrong passwords close the login for good.";
+    LoginJudgesHeader "login-judges-header" "" ["CHN-01"]
+        "A login with an Authorization header is refused.";
+    LoginNeedsHeader "login-needs-header" "" ["CHN-01"]
+        "A login without an Authorization header is refused.";
+    NewTokenInheritsExpiry "new-token-inherits-expiry" "clk" ["CHN-19"]
+        "A login within two minutes of another gets a token that ends with the other's.";
+    NewTokenRenewsOld "new-token-renews-old" "clk" ["CHN-18"]
+        "A new token renews the one before as well.";
+    OneTokenForAllUsers "one-token-for-all-users" "acct2" ["CHN-32"]
+        "A login replaces the token of every other user.";
+    ParallelLoginRefused "parallel-login-refused" "load" ["CHN-21"]
+        "A login is refused while another is under way.";
+    PlaceholderTokenAccepted "placeholder-token-accepted" "" ["CHN-16"]
+        "A token of zeros, left from the development, is accepted.";
+    PutIsPost "put-is-post" "" ["CHN-29"]
+        "PUT is served like POST.";
+    RefusalTextAccepted "refusal-text-accepted" "" ["CHN-16"]
+        "The words token expired open the protected endpoint.";
+    RestoredAccountStaysBlocked "restored-account-stays-blocked" "state" ["CHN-34"]
+        "Restoring an account has no effect.";
     StateBeforePassword "state-before-password" "state" ["CHN-09"]
         "A wrong password on a blocked account tells its state.";
+    TokenAsPassword "token-as-password" "" ["CHN-23"]
+        "The current token counts as the password.";
+    TokenPoolRunsDry "token-pool-runs-dry" "load" ["CHN-13"]
+        "After forty tokens the words of an error are handed out as one.";
+    UnguardedByGet "unguarded-by-get" "" ["CHN-16"]
+        "The protected path asks for a token on POST only.";
+    UnknownUserCreated "unknown-user-created" "" ["CHN-35"]
+        "A failed login with an unknown name creates the user.";
     UsernameFolded "username-folded" "" ["CHN-07"]
         "Channel user names are compared without their case.";
+    UsernameWildcard "username-wildcard" "" ["CHN-06", "CHN-23"]
+        "A percent sign as the user name stands for every user.";
+    WrongPasswordForbidden "wrong-password-forbidden" "" ["X-23"]
+        "A wrong password is answered as forbidden.";
     // visitor-login
     DebugAlways "debug-always" "" ["VMS-24"]
         "Failures carry debug output without being asked.";
@@ -447,12 +697,17 @@ pub struct FaultError {
 pub(crate) struct Faults {
     any: AtomicBool,
     bits: [AtomicU64; COUNT.div_ceil(64)],
+    /// For defects that count: from zero whenever other faults are installed.
+    counted: AtomicU64,
 }
 
 impl Faults {
     pub(crate) fn new(faults: &[Fault]) -> Self {
-        let new =
-            Self { any: AtomicBool::new(false), bits: std::array::from_fn(|_| AtomicU64::new(0)) };
+        let new = Self {
+            any: AtomicBool::new(false),
+            bits: std::array::from_fn(|_| AtomicU64::new(0)),
+            counted: AtomicU64::new(0),
+        };
         new.replace(faults);
         new
     }
@@ -467,6 +722,16 @@ impl Faults {
         bits >> (fault as usize % 64) & 1 == 1
     }
 
+    /// Counts one more time of whatever the defect at hand counts.
+    pub(crate) fn tick(&self) -> u64 {
+        self.counted.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How often it has been counted.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn install(&self, fault: Fault) {
         self.bits[fault as usize / 64].fetch_or(1 << (fault as usize % 64), Ordering::Relaxed);
         self.any.store(true, Ordering::Relaxed);
@@ -474,6 +739,7 @@ impl Faults {
 
     pub(crate) fn replace(&self, faults: &[Fault]) {
         self.any.store(false, Ordering::Relaxed);
+        self.counted.store(0, Ordering::Relaxed);
         for bits in &self.bits {
             bits.store(0, Ordering::Relaxed);
         }

@@ -13,18 +13,22 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::app::App;
+use crate::fault::{self, Fault};
+
 /// A connection that notices conflicting framing.
 #[derive(Debug)]
 pub(crate) struct Framing {
+    app: Arc<App>,
     stream: TcpStream,
     conflict: Arc<AtomicBool>,
 }
 
 impl Framing {
     /// The connection, and the flag that it raises for the request whose head it has just passed on.
-    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<AtomicBool>) {
+    pub(crate) fn new(app: &Arc<App>, stream: TcpStream) -> (Self, Arc<AtomicBool>) {
         let conflict = Arc::new(AtomicBool::new(false));
-        let framing = Self { stream, conflict: Arc::clone(&conflict) };
+        let framing = Self { app: Arc::clone(app), stream, conflict: Arc::clone(&conflict) };
         (framing, conflict)
     }
 }
@@ -37,6 +41,13 @@ impl AsyncRead for Framing {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.app.faults.any() {
+            let kept = fault::tamper_bytes(&self.app.faults, &mut buffer.filled_mut()[before..]);
+            buffer.set_filled(before + kept);
+            if self.app.faults.has(Fault::LaxFraming) {
+                return polled;
+            }
+        }
         if conflicts(&buffer.filled()[before..]) {
             self.conflict.store(true, Ordering::Release);
         }

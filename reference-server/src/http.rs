@@ -216,6 +216,11 @@ impl Form {
         Self::parse(uri.query().unwrap_or_default().as_bytes())
     }
 
+    /// Whether it has a field of another name than these.
+    pub(crate) fn has_other_than(&self, names: &[&str]) -> bool {
+        self.fields.iter().any(|(own, _)| !names.iter().any(|name| own.eq_ignore_ascii_case(name)))
+    }
+
     pub(crate) fn push(&mut self, name: String, value: String) {
         self.fields.push((name, value));
     }

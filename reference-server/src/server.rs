@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
-use axum::http::{Request, StatusCode, Version};
+use axum::http::{Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -34,7 +34,7 @@ use crate::control;
 use crate::counters::Event;
 use crate::fault::{self, Fault, Memory};
 use crate::framing::Framing;
-use crate::http::{Answer, with};
+use crate::http::{Answer, allow, with};
 use crate::store::lock;
 use crate::variant::VariantError;
 
@@ -262,6 +262,7 @@ async fn serve(listeners: Listeners, app: Arc<App>, shutdown: impl Future<Output
             side,
             routes: TowerToHyperService::new(routes),
             permits: Arc::new(Semaphore::new(app.limits.connections)),
+            crossed: Mutex::new(None),
         });
         tokio::spawn(accept(listener, site, stopping.clone(), alive.clone()));
     }
@@ -286,6 +287,8 @@ struct Site {
     side: Side,
     routes: TowerToHyperService<Router>,
     permits: Arc<Semaphore>,
+    /// The last Authorization header of all connections, for the fault that mixes them up.
+    crossed: Mutex<Option<HeaderValue>>,
 }
 
 async fn accept(
@@ -331,7 +334,7 @@ async fn connection(
     let app = &site.app;
     app.counters.connections.fetch_add(1, Ordering::Relaxed);
     app.counters.open_connections.fetch_add(1, Ordering::Relaxed);
-    let (stream, conflict) = Framing::new(stream);
+    let (stream, conflict) = Framing::new(app, stream);
     let client =
         Arc::new(Client { peer: Peer(peer_of(peer)), conflict, remembered: Mutex::new(None) });
     let service = service_fn(|request| {
@@ -365,7 +368,7 @@ struct Client {
     peer: Peer,
     /// Raised when the request at hand gives its length twice.
     conflict: Arc<AtomicBool>,
-    /// The last Authorization header, for the fault that lets it stick.
+    /// The last Authorization header that counted, for the faults that let one stick.
     remembered: Mutex<Option<HeaderValue>>,
 }
 
@@ -376,8 +379,11 @@ async fn respond(site: &Site, client: &Client, mut request: Request<Incoming>) -
     }
     let memory = app.faults.any().then(|| {
         remember(app, &client.remembered, &mut request);
-        Memory::of(request.headers())
+        Memory::of(&request)
     });
+    if app.faults.has(Fault::CrossedRequests) {
+        cross(&site.crossed, &mut request).await;
+    }
     let parts = (request.headers(), request.uri());
     let mut answer = if client.conflict.load(Ordering::Acquire) {
         // Whoever sent this may have sent more that only looks like a request: nothing after it is read.
@@ -385,8 +391,12 @@ async fn respond(site: &Site, client: &Client, mut request: Request<Incoming>) -
         with(refused, CONNECTION, HeaderValue::from_static("close"))
     } else if !has_one_host(&request) {
         problem(app, request.uri(), StatusCode::BAD_REQUEST)
-    } else if memory.is_some() && fault::breaks_on(&app.faults, request.headers()) {
+    } else if memory.is_some() && fault::breaks_on(&app.faults, parts) {
         fault::html_error(StatusCode::INTERNAL_SERVER_ERROR)
+    } else if app.faults.has(Fault::HeadNotServed) && request.method() == Method::HEAD {
+        allow(problem(app, request.uri(), StatusCode::METHOD_NOT_ALLOWED), "GET")
+    } else if app.faults.has(Fault::TraceEchoes) && request.method() == Method::TRACE {
+        fault::trace(request.headers())
     } else if let Some(answer) = lane(app, request.method(), parts, client.peer.0) {
         answer
     } else if is_update(request.method(), request.uri()) {
@@ -397,6 +407,13 @@ async fn respond(site: &Site, client: &Client, mut request: Request<Incoming>) -
     };
     finish(app, &mut answer);
     if let Some(memory) = memory {
+        learn(app, &client.remembered, &memory, answer.status());
+        if app.faults.has(Fault::RefusalsRunOut)
+            && answer.status() == StatusCode::UNAUTHORIZED
+            && app.faults.tick() > 64
+        {
+            answer = fault::html_error(StatusCode::TOO_MANY_REQUESTS);
+        }
         fault::tamper(&app.faults, memory, &mut answer);
     }
     answer
@@ -420,17 +437,44 @@ fn has_one_host(request: &Request<Incoming>) -> bool {
     }
 }
 
+/// What the defects of a connection change in a request of it.
 fn remember(app: &App, remembered: &Mutex<Option<HeaderValue>>, request: &mut Request<Incoming>) {
-    if !app.faults.has(Fault::StickyConnection) {
-        return;
+    if app.faults.has(Fault::UnknownMethodIsGet) && !is_known(request.method()) {
+        *request.method_mut() = Method::GET;
     }
     let mut last = lock(remembered);
-    match request.headers().get(AUTHORIZATION) {
-        Some(value) => *last = Some(value.clone()),
-        None => {
-            if let Some(value) = last.clone() {
-                request.headers_mut().insert(AUTHORIZATION, value);
-            }
-        }
+    let own = request.headers().get(AUTHORIZATION).cloned();
+    if app.faults.has(Fault::StickyConnection) && own.is_some() {
+        *last = own;
+    } else if let Some(value) = last.clone() {
+        request.headers_mut().insert(AUTHORIZATION, value);
     }
+}
+
+/// The methods of RFC 9110 section 9.1, and PATCH.
+fn is_known(method: &Method) -> bool {
+    const KNOWN: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    KNOWN.contains(&method.as_str())
+}
+
+/// What they keep of it for the next one.
+fn learn(app: &App, remembered: &Mutex<Option<HeaderValue>>, memory: &Memory, status: StatusCode) {
+    let trusted = app.faults.has(Fault::ConnectionTrusted) && status.is_success();
+    let refused = app.faults.has(Fault::RefusalSticks) && status == StatusCode::UNAUTHORIZED;
+    if let Some(value) = memory.authorization()
+        && (trusted || refused)
+    {
+        *lock(remembered) = Some(value.clone());
+    }
+}
+
+/// Leaves the request's header where all requests leave theirs, and takes what is there a moment later.
+async fn cross(crossed: &Mutex<Option<HeaderValue>>, request: &mut Request<Incoming>) {
+    *lock(crossed) = request.headers().get(AUTHORIZATION).cloned();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    match lock(crossed).clone() {
+        Some(value) => request.headers_mut().insert(AUTHORIZATION, value),
+        None => request.headers_mut().remove(AUTHORIZATION),
+    };
 }

@@ -88,6 +88,12 @@ impl Matcher {
         self.rules.iter().any(|rule| matches!(rule, Rule::Present(false)))
     }
 
+    /// Only its conditions of the form `not`.
+    pub fn negations(&self) -> Self {
+        let rules = self.rules.iter().filter(|rule| matches!(rule, Rule::Not(_)));
+        Self { rules: rules.cloned().collect() }
+    }
+
     /// Holds the value against every condition.
     ///
     /// # Errors

@@ -75,6 +75,10 @@ struct State {
     ends: Option<u64>,
     /// Windows that a defect has queued behind the open one.
     queued: u32,
+    /// The last press, for the defect that waits for the end of a bounce.
+    pressed: u64,
+    /// Whether a defect lets no press count any more.
+    locked: bool,
 }
 
 impl Device {
@@ -91,10 +95,16 @@ impl Device {
         let open = state.ends.filter(|ends| within(app, now, *ends));
         let keep = app.variants.is(Variant::SecondPress, "ignore")
             || app.faults.has(Fault::SecondPressIgnored);
+        let stale = state.ends.filter(|_| app.faults.has(Fault::StaleWindowKept));
         let ends = match open {
             Some(ends) if keep => ends,
-            _ => now.saturating_add(length),
+            _ => stale.unwrap_or(now.saturating_add(length)),
         };
+        let bounce = app.faults.has(Fault::PressDebounced) && now < state.pressed + 10_000;
+        state.pressed = now;
+        if bounce || state.locked {
+            return Pressed { at_ms: now, window_ends_at_ms: ends };
+        }
         state.ends = Some(ends);
         let doubled = press == Press::Double && app.faults.has(Fault::DoublePressTwice);
         state.queued = u32::from(doubled || app.faults.has(Fault::PressQueued));
@@ -120,6 +130,11 @@ impl Device {
             state.ends = None;
         }
         open
+    }
+
+    /// Only a defect does this: no press counts until everything is reset.
+    pub(crate) fn lock_for_good(&self) {
+        lock(&self.state).locked = true;
     }
 
     pub(crate) fn close(&self) {

@@ -10,19 +10,22 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use axum::http::{HeaderMap, StatusCode};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::device::Press;
 use super::orders::News;
-use super::{Refusal, Token, accept, authorize, envelope, problem};
+use super::{Refusal, Token, accept, authorize, defects, envelope, problem};
 use crate::account::Flow;
 use crate::app::{App, Peer};
 use crate::clock::milliseconds;
 use crate::counters::Tally;
 use crate::fault::Fault;
-use crate::http::{Answer, with};
+use crate::http::{Answer, json, with};
 use crate::variant::Variant;
 
 /// A longer message cannot be the documented one; it is read and refused.
@@ -52,11 +55,26 @@ enum Opening {
 pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Answer {
     let peer = Peer::of(&request);
     let (mut parts, _) = request.into_parts();
+    if app.faults.any() {
+        tamper_handshake(&app, &mut parts.headers);
+    }
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
+        if app.faults.has(Fault::OrdersByPlainGet)
+            && authorize(&app, (&parts.headers, &parts.uri), peer).is_ok()
+        {
+            return json(StatusCode::OK, app.button.orders.snapshot(app.clock.now()));
+        }
         return no_upgrade(&app, &parts.headers);
     };
     let opening = match authorize(&app, (&parts.headers, &parts.uri), peer) {
+        Ok(_) if app.faults.has(Fault::SocketHeaderIgnored) => Opening::Waiting,
         Ok((_, token, _)) => Opening::Authenticated(token),
+        Err(Refusal::Denied | Refusal::Malformed)
+            if app.faults.has(Fault::SocketAnyHeaderOpens)
+                && let Some(token) = defects::newest(&app) =>
+        {
+            Opening::Authenticated(token)
+        }
         Err(Refusal::Absent) => from_query(&app, &parts.uri, peer),
         Err(refusal) if app.variants.is(Variant::SocketBadHeader, "message") => {
             Opening::Refused(refusal)
@@ -70,6 +88,20 @@ pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Answe
         session.run(opening).await;
         app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
     })
+}
+
+/// What defects read into the fields of a handshake.
+fn tamper_handshake(app: &App, headers: &mut HeaderMap) {
+    if app.faults.has(Fault::HandshakeVersionIgnored) && headers.contains_key(UPGRADE) {
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        let some_key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
+        headers.entry(SEC_WEBSOCKET_KEY).or_insert(some_key);
+    }
+    if app.faults.has(Fault::HandshakeWordsExact)
+        && headers.get(CONNECTION).is_some_and(|value| value != "Upgrade")
+    {
+        headers.remove(UPGRADE);
+    }
 }
 
 /// A token in the query authenticates only by a defect.
@@ -149,7 +181,10 @@ impl Session<'_> {
     /// Waits for the first message until the timer ends; pings are answered and change nothing.
     async fn wait_for_token(&mut self) -> Result<Arc<Token>, Option<End>> {
         let app = self.app;
-        let mut ends = app.clock.now() + milliseconds(app.lifetimes.socket);
+        let length = milliseconds(app.lifetimes.socket);
+        let early = if app.faults.has(Fault::SocketTimesOutEarly) { length / 4 } else { 0 };
+        let began = app.clock.now();
+        let mut ends = began + length - early;
         let mut news = app.button.orders.listen();
         if app.faults.has(Fault::SocketOrdersBeforeToken) {
             self.send(app.button.orders.snapshot(app.clock.now())).await?;
@@ -158,12 +193,24 @@ impl Session<'_> {
             let endless = app.faults.has(Fault::SocketNeverTimesOut);
             tokio::select! {
                 received = self.socket.recv() => match received {
+                    Some(Ok(Message::Text(_)))
+                        if app.faults.has(Fault::SocketLateTokenRefused)
+                            && app.clock.now() > began + length / 2 =>
+                    {
+                        return Err(Some(End::refused(TIMEOUT)));
+                    }
                     Some(Ok(Message::Text(text))) => return self.authenticate(text.as_str()),
+                    Some(Ok(Message::Ping(_))) if app.faults.has(Fault::PingIsMessage) => {
+                        return Err(Some(End::refused(INVALID_JSON)));
+                    }
                     Some(Ok(Message::Binary(_))) => return Err(Some(End::refused(INVALID_JSON))),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                         if app.faults.has(Fault::PingResetsSocketTimer) {
-                            ends = app.clock.now() + milliseconds(app.lifetimes.socket);
+                            ends = app.clock.now() + length;
                         }
+                    }
+                    Some(Ok(Message::Close(_))) if app.faults.has(Fault::SocketDropped) => {
+                        return Err(None);
                     }
                     // The next read sends the close frame that answers it (RFC 6455 section 5.5.1).
                     Some(Ok(Message::Close(_))) => {}
@@ -187,7 +234,8 @@ impl Session<'_> {
 
     fn authenticate(&self, text: &str) -> Result<Arc<Token>, Option<End>> {
         let refused = |error| Err(Some(End::refused(error)));
-        if text.len() > MAX_MESSAGE {
+        let exact = self.app.faults.has(Fault::SocketMessageExact);
+        if text.len() > MAX_MESSAGE || (exact && text.contains(char::is_whitespace)) {
             return refused(INVALID_JSON);
         }
         let message: Option<serde_json::Value> = serde_json::from_str(text).ok();
@@ -209,25 +257,34 @@ impl Session<'_> {
     async fn follow(&mut self, token: &Token) -> Option<End> {
         let app = self.app;
         let (orders, mut news) = app.button.orders.follow(app.clock.now());
-        if let Err(end) = self.send(orders).await {
+        let own = defects::count_socket(app, token);
+        if let Err(end) = self.send(defects::socket_text(app, token, orders)).await {
             return end;
         }
         let closes = || {
             token.revoked.load(Ordering::Acquire)
                 && app.variants.is(Variant::SocketAfterRevoke, "closed")
         };
+        let ends = app.clock.now() + milliseconds(app.lifetimes.socket);
         loop {
-            if closes() {
+            if closes() || defects::is_replaced(app, token, own) {
                 return Some(End::refused(Refusal::Denied.code()));
             }
             let told = tokio::select! {
                 received = self.socket.recv() => match received {
+                    Some(Ok(message)) if app.faults.any() => match self.heed(&message) {
+                        Ok(()) => continue,
+                        Err(end) => return end,
+                    },
                     // Messages after authentication change nothing, a second token among them.
                     // The next read sends the close frame that answers one of the client.
                     Some(Ok(_)) => continue,
                     None => return None,
                     Some(Err(error)) => return Some(broken(&error)),
                 },
+                () = app.clock.sleep_until(ends), if app.faults.has(Fault::SocketTimerRunsOn) => {
+                    return Some(End::refused(TIMEOUT));
+                }
                 told = news.recv() => told,
             };
             let text = match told {
@@ -238,9 +295,28 @@ impl Session<'_> {
                 }
                 Err(RecvError::Lagged(_)) => self.catch_up(&mut news),
             };
-            if let Err(end) = self.send(text).await {
+            if let Err(end) = self.send(defects::socket_text(app, token, text)).await {
                 return end;
             }
+        }
+    }
+
+    /// What defects make of a message after authentication.
+    fn heed(&self, message: &Message) -> Result<(), Option<End>> {
+        let faults = &self.app.faults;
+        match message {
+            Message::Ping(_) if faults.has(Fault::PingIsMessage) => {
+                Err(Some(End::refused(INVALID_JSON)))
+            }
+            Message::Close(_) if faults.has(Fault::SocketDropped) => Err(None),
+            Message::Text(text) if faults.has(Fault::SecondTokenJudged) => {
+                self.authenticate(text.as_str()).map(drop)
+            }
+            Message::Text(_) if faults.has(Fault::SocketMessageOpensWindow) => {
+                self.app.press(Press::Short);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -266,6 +342,9 @@ impl Session<'_> {
             && !self.app.faults.has(Fault::SocketClosesInSilence)
             && self.send(envelope(status, code, message)).await.is_err()
         {
+            return;
+        }
+        if self.app.faults.has(Fault::SocketDropped) {
             return;
         }
         let reason = end.error.map_or("", |(_, _, message)| message);

@@ -51,10 +51,15 @@ pub(super) fn values_hold(
         let as_text = Value::String(text);
         let what = "the captured value";
         let result = one_holds(what, matcher, Some(&as_text), None, around);
-        match (result, as_number) {
-            (Err(_), Some(number)) => one_holds(what, matcher, Some(&number), None, around)?,
-            (result, _) => result?,
-        }
+        let Some(number) = as_number else {
+            result?;
+            continue;
+        };
+        result.or_else(|_| one_holds(what, matcher, Some(&number), None, around))?;
+        // What it must not be it must not be either way: any text differs from every number.
+        let negations = matcher.negations();
+        one_holds(what, &negations, Some(&as_text), None, around)?;
+        one_holds(what, &negations, Some(&number), None, around)?;
     }
     Ok(())
 }

@@ -190,6 +190,24 @@ fn a_server_error_is_no_refusal() {
 }
 
 #[test]
+fn a_captured_number_is_compared_as_text_and_as_number_and_is_not_what_it_must_not_be() {
+    for (values, wanted) in [
+        ("{'7': '7'}", Verdict::Pass),
+        ("{'7': 7}", Verdict::Pass),
+        ("{'7': {min: 7, type: integer, not: 8}}", Verdict::Pass),
+        ("{'7': {not: '8'}}", Verdict::Pass),
+        ("{'7': 8}", Verdict::Fail),
+        ("{'7': {not: '7'}}", Verdict::Fail),
+        ("{'7': {not: 7}}", Verdict::Fail),
+        ("{'7': {not: {one_of: ['6', '7']}}}", Verdict::Fail),
+        ("{'x': {not: 'x'}}", Verdict::Fail),
+    ] {
+        let expect = format!("{{check: JWT-T-01, values: {values}}}");
+        assert_eq!(verdict_of(&expect, "JWT-T-01", None, response(200, "")), wanted, "{values}");
+    }
+}
+
+#[test]
 fn a_gap_is_recorded_until_the_profile_decides_it() {
     let expect = |check: &str| {
         format!(

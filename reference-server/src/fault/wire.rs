@@ -1,0 +1,99 @@
+//! What faults do to the bytes of a request before HTTP is read from them, and to its body before the flow sees it.
+//! Nothing here runs while no fault is installed.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{AUTHORIZATION, HeaderValue};
+
+use super::{Fault, Faults};
+use crate::app::App;
+use crate::http::{BodyError, FORM, Form, media_type, read_body};
+
+/// Changes bytes that were just read, in place, and returns how many of them are left.
+///
+/// A head is only looked at where it begins these bytes, as it does when a request is sent in one piece.
+pub(crate) fn tamper_bytes(faults: &Faults, bytes: &mut [u8]) -> usize {
+    // A text frame that is not the last of its message (RFC 6455 section 5.2); no request begins so.
+    if faults.has(Fault::FragmentTakenWhole) && bytes.first() == Some(&0x01) {
+        bytes[0] |= 0x80;
+    }
+    let Some(mut head) = head_length(bytes) else {
+        return bytes.len();
+    };
+    let mut left = bytes.len();
+    let mut remove = |bytes: &mut [u8], from: usize, count: usize| {
+        bytes.copy_within(from + count..left, from);
+        left -= count;
+    };
+    if faults.has(Fault::ControlBytesDropped) || faults.has(Fault::CutAtControlByte) {
+        while let Some(at) = bytes[..head].iter().position(|byte| *byte == 0) {
+            let line = bytes[at..head].iter().position(|byte| *byte == b'\r').unwrap_or(1);
+            let count = if faults.has(Fault::CutAtControlByte) { line } else { 1 };
+            remove(bytes, at, count);
+            head -= count;
+        }
+    }
+    if faults.has(Fault::FieldNameExact) {
+        hide(&mut bytes[..head], b"authorization", |line| {
+            !line.starts_with(b"Authorization") && !line.starts_with(b"authorization")
+        });
+    }
+    if faults.has(Fault::LaxFraming) {
+        hide(&mut bytes[..head], b"transfer-encoding", |line| !contains(line, b": chunked"));
+        let mut lengths = 0;
+        hide(&mut bytes[..head], b"content-length", |_| {
+            lengths += 1;
+            lengths > 1
+        });
+    }
+    left
+}
+
+/// The length of the head that these bytes begin with, as far as it is there.
+fn head_length(bytes: &[u8]) -> Option<usize> {
+    let line = bytes.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    line.ends_with(b"HTTP/1.1").then_some(end.map_or(bytes.len(), |end| end + 4))
+}
+
+/// Gives the fields of this name another one where `is` says so, which hides them from whoever reads the head.
+fn hide(head: &mut [u8], name: &[u8], mut is: impl FnMut(&[u8]) -> bool) {
+    let mut start = 0;
+    while start < head.len() {
+        let length = head[start..].iter().position(|byte| *byte == b'\n');
+        let end = length.map_or(head.len(), |length| start + length + 1);
+        let line = &head[start..end];
+        let named = line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name));
+        if named && line.get(name.len()) == Some(&b':') && is(line) {
+            head[start] = b'X';
+        }
+        start = end;
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// The request with the token of its body in the header, if it has none there: RFC 6750 section 2.2, which no
+/// document asks for.
+pub(crate) async fn with_body_token(app: &App, request: Request) -> Result<Request, BodyError> {
+    if request.headers().contains_key(AUTHORIZATION) {
+        return Ok(request);
+    }
+    let (mut parts, body) = read_body(app, request).await?;
+    let names = ["access_token", "accesstoken", "token"];
+    let token = if media_type(&parts.headers) == FORM {
+        let form = Form::parse(&body).unwrap_or_default();
+        names.iter().find_map(|name| form.field(name).filled().map(str::to_owned))
+    } else {
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        names.iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned))
+    };
+    if let Some(value) =
+        token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok())
+    {
+        parts.headers.insert(AUTHORIZATION, value);
+    }
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
