@@ -371,6 +371,16 @@ impl Accounts {
         self.all.iter().find(|live| live.account.flow == flow)
     }
 
+    /// Whether a password is anybody's in a flow.
+    pub(crate) fn any_matches(&self, flow: Flow, password: &str) -> bool {
+        let mut hashes = self
+            .all
+            .iter()
+            .filter(|live| live.account.flow == flow)
+            .flat_map(|live| &live.account.passwords);
+        hashes.any(|hash| hash.matches(password))
+    }
+
     /// Spends the time of one password hash, for a user who does not exist.
     pub(crate) fn spend_a_hash(&self, password: &str) {
         let _ = std::hint::black_box(self.dummy.matches(password));

@@ -293,6 +293,10 @@ pub(crate) fn problem(app: &App, uri: &Uri, status: StatusCode) -> Answer {
 }
 
 async fn unknown(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let request = match fault::served_by_defect(&app, request).await {
+        Ok(answer) => return answer,
+        Err(request) => request,
+    };
     let uri = request.uri();
     if app.variants.is(Variant::TrailingSlash, "redirect")
         && let Some(path) = jwt::canonical_path(uri.path())
@@ -304,6 +308,10 @@ async fn unknown(State(app): State<Arc<App>>, request: Request) -> Answer {
 }
 
 async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let request = match fault::served_by_defect(&app, request).await {
+        Ok(answer) => return answer,
+        Err(request) => request,
+    };
     let path = request.uri().path();
     let answer = problem(&app, request.uri(), StatusCode::METHOD_NOT_ALLOWED);
     // The router lists every method that has a handler; these have one only for a fault or a variant.

@@ -4,6 +4,7 @@
 //! Defects of the HTTP layer that every flow shares act in [`effect`]. No handler exists twice.
 
 mod effect;
+mod route;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +18,7 @@ pub(crate) use effect::{
     Memory, breaks_on, from_base64, html_error, query_token, stack_trace, tamper,
     tampered_credentials,
 };
+pub(crate) use route::served_by_defect;
 
 macro_rules! faults {
     ($($fault:ident $name:literal $needs:literal [$($clause:literal),+ $(,)?]
