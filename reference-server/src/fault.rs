@@ -448,6 +448,8 @@ faults! {
         "User names are compared with their case, whatever the variant says.";
     LoginEndsSessions "login-ends-sessions" "" ["JWT-86"]
         "A login ends all earlier sessions of its user.";
+    LoginParameterRefused "login-parameter-refused" "" ["JWT-20"]
+        "A login with an unknown parameter is refused.";
     LogoutEndsSessions "logout-ends-sessions" "" ["JWT-86"]
         "A logout ends all sessions of its user.";
     LogoutRevokes "logout-revokes" "" ["JWT-94"]
@@ -470,6 +472,8 @@ faults! {
         "GET refreshes as POST does.";
     RefreshChangesSubject "refresh-changes-subject" "acct2" ["JWT-80", "X-32"]
         "A refreshed token belongs to the first account.";
+    RefreshEndsOthers "refresh-ends-others" "" ["JWT-86"]
+        "A refresh ends the other sessions of its user.";
     RefreshEqualsAccess "refresh-equals-access" "" ["JWT-36"]
         "The refresh token is the access token.";
     RefreshForgetsExpiresIn "refresh-forgets-expires-in" "" ["JWT-77"]
@@ -518,8 +522,6 @@ faults! {
         "The token type is another word than bearer.";
     TokensUnder201 "tokens-under-201" "" ["JWT-01", "JWT-70", "JWT-77", "JWT-90"]
         "Tokens are handed out under status 201.";
-    UnknownParameterRefused "unknown-parameter-refused" "" ["JWT-20"]
-        "A login with an unknown parameter is refused.";
     UnverifiedRefused "unverified-refused" "" ["JWT-12"]
         "Unverified users may not log in, whatever the variant says.";
     // environment-token

@@ -34,7 +34,7 @@ pub(super) fn details(app: &App, form: &Form) -> Vec<Value> {
     let known = |name: &str| {
         ["grant_type", "username", "password"].contains(&name) || OPTIONAL.contains(&name)
     };
-    if app.faults.has(Fault::UnknownParameterRefused) {
+    if app.faults.has(Fault::LoginParameterRefused) {
         form.names().filter(|name| !known(name)).for_each(&mut refuse);
     }
     if app.faults.has(Fault::ScopeRefused) && form.field("scope").filled().is_some() {

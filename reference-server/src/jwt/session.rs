@@ -178,6 +178,10 @@ impl Sessions {
             Some(first) if app.faults.has(Fault::RefreshChangesSubject) => first,
             _ => account,
         };
+        if app.faults.has(Fault::RefreshEndsOthers) {
+            self.end_all(account.index);
+            return Some(self.begin(app, account));
+        }
         Some(self.issue(app, account, &record.family, Some(token)))
     }
 
