@@ -371,14 +371,9 @@ impl Accounts {
         self.all.iter().find(|live| live.account.flow == flow)
     }
 
-    /// Whether a password is anybody's in a flow.
-    pub(crate) fn any_matches(&self, flow: Flow, password: &str) -> bool {
-        let mut hashes = self
-            .all
-            .iter()
-            .filter(|live| live.account.flow == flow)
-            .flat_map(|live| &live.account.passwords);
-        hashes.any(|hash| hash.matches(password))
+    /// All accounts of a flow.
+    pub(crate) fn of(&self, flow: Flow) -> impl Iterator<Item = &LiveAccount> {
+        self.all.iter().filter(move |live| live.account.flow == flow)
     }
 
     /// Spends the time of one password hash, for a user who does not exist.

@@ -262,8 +262,6 @@ faults! {
         "Device information of 200 characters is refused.";
     DeviceInfoQuoteBreaks "device-info-quote-breaks" "" ["VMS-22", "X-68"]
         "A quotation mark in device information is a server error.";
-    DeviceInfoRequired "device-info-required" "" ["VMS-20", "VMS-01"]
-        "A login without device information is refused.";
     EmptyCredentialsWrong "empty-credentials-wrong" "" ["VMS-13", "X-25"]
         "Empty credentials count as wrong ones, whatever the variant says.";
     EmptyDeviceInfoRefused "empty-device-info-refused" "" ["X-25", "VMS-20"]

@@ -131,7 +131,11 @@ pub(super) fn refusal(app: &App, headers: &HeaderMap, environment: Environment) 
         return Some(problem(StatusCode::FORBIDDEN));
     }
     let secret = single(headers, "client-secret").unwrap_or_default();
-    if has(Fault::ForeignSecretTold) && app.accounts.any_matches(Flow::EnvironmentToken, secret) {
+    let anybody_has = |secret: &str| {
+        let mut tenants = app.accounts.of(Flow::EnvironmentToken);
+        tenants.any(|tenant| tenant.matches(environment as usize, secret))
+    };
+    if has(Fault::ForeignSecretTold) && anybody_has(secret) {
         let body = r#"{"Status":"Fail","Errors":[{"Code":"497","ShortText":"Authorization Required for this client"}]}"#;
         return Some(json(StatusCode::UNAUTHORIZED, body));
     }

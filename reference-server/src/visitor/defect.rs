@@ -45,7 +45,6 @@ pub(super) fn read_login(app: &App, form: &Form) -> Result<(), Error> {
         return Err(Error::Server);
     }
     match form.field("device-info") {
-        Field::Absent if app.faults.has(Fault::DeviceInfoRequired) => Err(Error::BadFormat),
         Field::One("") if app.faults.has(Fault::EmptyDeviceInfoRefused) => Err(Error::BadFormat),
         Field::One(info) if info.contains('\'') && app.faults.has(Fault::DeviceInfoQuoteBreaks) => {
             Err(Error::Server)
