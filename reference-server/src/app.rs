@@ -309,6 +309,10 @@ pub(crate) fn problem(app: &App, uri: &Uri, status: StatusCode) -> Answer {
 }
 
 async fn unknown(State(app): State<Arc<App>>, request: Request) -> Answer {
+    let request = match fault::served_by_defect(&app, request).await {
+        Ok(answer) => return answer,
+        Err(request) => request,
+    };
     let uri = request.uri();
     if app.faults.has(Fault::AbsoluteRedirect)
         && let Some(redirect) = fault::absolute_redirect(request.headers(), uri)
@@ -328,6 +332,10 @@ async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> Answer {
     if app.faults.any() && channel::ignores_method(&app, &request) {
         return channel::by_any_method(&app, request).await;
     }
+    let request = match fault::served_by_defect(&app, request).await {
+        Ok(answer) => return answer,
+        Err(request) => request,
+    };
     let path = request.uri().path();
     let answer = problem(&app, request.uri(), StatusCode::METHOD_NOT_ALLOWED);
     // The router lists every method that has a handler; these have one only for a fault or a variant.

@@ -4,6 +4,9 @@
 //! `client-secret`; tokens start with `sandbox_` or `live_`; `expire_in` is a string of seconds. Every refusal, of
 //! credentials and of tokens alike, is the one "Authorization Required" body with error 497.
 
+mod defect;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -19,9 +22,7 @@ use crate::app::App;
 use crate::clock::milliseconds;
 use crate::counters::Tally;
 use crate::fault::Fault;
-use crate::http::{
-    Answer, Credentials, Form, allow, challenged, credentials, json, retry_later, secret,
-};
+use crate::http::{Answer, Credentials, Form, allow, challenged, json, retry_later, secret};
 use crate::store::{Digest, Store, lock, random};
 use crate::variant::Variant;
 
@@ -111,19 +112,31 @@ impl Tokens {
     fn issue(&self, app: &App, account: usize, environment: Environment) -> String {
         let text = new_token(app, environment);
         let stored = stored_form(app, &text);
-        let digest = Digest::of(stored);
+        let digest = Digest::of(&stored);
         let now = app.clock.now();
         let lifetime = milliseconds(app.lifetimes.environment);
         let lifetime = if app.faults.has(Fault::ExpireInLies) { lifetime / 2 } else { lifetime };
         let token = Token { account, environment, expires: (now + lifetime).into() };
-        if app.variants.is(Variant::EnvironmentPreviousToken, "replaced") {
+        if app.faults.has(Fault::NewestTokenOnly) {
+            self.tokens.clear();
+        }
+        if app.variants.is(Variant::EnvironmentPreviousToken, "replaced") || app.faults.any() {
             let previous = lock(&self.newest).insert((account, environment), digest);
-            if let Some(previous) = previous {
+            if let Some(previous) = previous
+                && app.variants.is(Variant::EnvironmentPreviousToken, "replaced")
+            {
                 self.tokens.remove(&previous);
             }
         }
         self.tokens.insert(digest, token, |token| token.expires() > now);
         text
+    }
+
+    /// Ends the newest token of a tenant.
+    fn end_newest(&self, key: (usize, Environment)) {
+        if let Some(newest) = lock(&self.newest).remove(&key) {
+            self.tokens.remove(&newest);
+        }
     }
 
     /// Counts one issue; `false` once the running minute is full.
@@ -144,6 +157,9 @@ fn new_token(app: &App, environment: Environment) -> String {
     } else {
         environment.prefix()
     };
+    if let Some(text) = defect::token(app, prefix) {
+        return text;
+    }
     let mut bytes: [u8; TOKEN_BYTES] = random();
     if app.faults.has(Fault::ShortTokens) {
         bytes[2..].fill(0);
@@ -152,11 +168,11 @@ fn new_token(app: &App, environment: Environment) -> String {
 }
 
 /// The part of a token that is hashed: all of it, or by a defect what follows the prefix.
-fn stored_form<'a>(app: &App, text: &'a str) -> &'a str {
+fn stored_form<'a>(app: &App, text: &'a str) -> Cow<'a, str> {
     if app.faults.has(Fault::PrefixCosmetic) {
-        text.rsplit('_').next().unwrap_or(text)
+        Cow::Borrowed(text.rsplit('_').next().unwrap_or(text))
     } else {
-        text
+        defect::stored_form(app, text)
     }
 }
 
@@ -169,16 +185,24 @@ pub(crate) fn seed(app: &App, environment: Environment) -> Option<String> {
 /// `GET .../generate-access-token`: a token for the headers `client-id` and `client-secret`.
 pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> Answer {
     let environment = Environment::of(request.uri());
+    if request.method() == Method::HEAD && app.faults.has(Fault::HeadBreaks) {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR);
+    }
     let Some(tenant) = tenant(&app, (request.headers(), request.uri()), environment) else {
         app.counters.count(Flow::EnvironmentToken, Tally::Denied);
-        let answer = challenged(required(&app), CHALLENGE);
+        let refusal = defect::refusal(&app, request.headers(), environment);
+        let answer = challenged(refusal.unwrap_or_else(|| required(&app)), CHALLENGE);
         return echo_secret(&app, request.headers(), answer);
     };
     if request.method() == Method::HEAD && !app.faults.has(Fault::HeadMints) {
+        defect::head(&app, (tenant.index, environment));
         return success(&app, &new_token(&app, environment));
     }
     let throttle = app.variants.value(Variant::Throttle);
     let key = (tenant.index, environment);
+    if app.faults.has(Fault::QuotaForGood) && !defect::within_quota(&app, key) {
+        return limited("422");
+    }
     if throttle != "off" && !app.environment.within_limit(app.clock.now(), key) {
         return limited(throttle);
     }
@@ -190,7 +214,9 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> A
 
 /// `POST .../generate-access-token`: refused, or served like GET.
 pub(crate) async fn generate_by_post(state: State<Arc<App>>, request: Request) -> Answer {
-    if state.0.variants.is(Variant::PostGenerate, "served") {
+    if state.0.variants.is(Variant::PostGenerate, "served")
+        || state.0.faults.has(Fault::AnyMethodGenerates)
+    {
         return generate(state, request).await;
     }
     allow(problem(StatusCode::METHOD_NOT_ALLOWED), "GET,HEAD")
@@ -204,7 +230,8 @@ fn limited(throttle: &str) -> Answer {
 }
 
 fn success(app: &App, token: &str) -> Answer {
-    let seconds = app.lifetimes.environment.as_secs();
+    let day = app.faults.has(Fault::LifetimeOfDay);
+    let seconds = if day { 86_400 } else { app.lifetimes.environment.as_secs() };
     let expire_in = if app.faults.has(Fault::ExpireInNumber) {
         seconds.to_string()
     } else {
@@ -212,10 +239,16 @@ fn success(app: &App, token: &str) -> Answer {
     };
     let kind = if app.faults.has(Fault::TokenTypeLowerCase) { "bearer" } else { "Bearer" };
     let [success, data, message] = spelling(app);
+    let said = if app.faults.has(Fault::SuccessMessageReworded) {
+        "access token generated"
+    } else {
+        "Access Token generated successfully"
+    };
     let body = format!(
-        r#"{{{success},"{data}":{{"token_type":"{kind}","token":"{token}","expire_in":{expire_in}}},"{message}":"Access Token generated successfully"}}"#
+        r#"{{{success},"{data}":{{"token_type":"{kind}","token":"{token}","expire_in":{expire_in}}},"{message}":"{said}"}}"#
     );
-    secret(app, json(StatusCode::OK, body))
+    let created = app.faults.has(Fault::GenerateUnder201);
+    secret(app, json(if created { StatusCode::CREATED } else { StatusCode::OK }, body))
 }
 
 /// The member that says success, and the names of the other two.
@@ -236,6 +269,9 @@ fn tenant<'a>(
     environment: Environment,
 ) -> Option<&'a LiveAccount> {
     let (headers, uri) = parts;
+    if let Some(tenant) = defect::tenant(app, parts, environment) {
+        return tenant;
+    }
     let query = if app.faults.has(Fault::QuerySecretAccepted) {
         Form::of_query(uri).unwrap_or_default()
     } else {
@@ -255,6 +291,9 @@ fn tenant<'a>(
         right |= account.matches(environment.other() as usize, secret);
     }
     right |= app.faults.has(Fault::SecretNotChecked);
+    if !right && app.faults.has(Fault::FailedGenerateRevokes) {
+        app.environment.end_newest((account.index, environment));
+    }
     (right && account.is_active()).then_some(account)
 }
 
@@ -270,7 +309,9 @@ fn domain_of(app: &App, id: &str) -> Option<String> {
     if app.faults.has(Fault::PlainDomainAccepted) && id.contains('.') {
         return Some(id.to_owned());
     }
-    let bytes = if app.variants.is(Variant::ClientIdForms, "lenient") {
+    let bytes = if app.variants.is(Variant::ClientIdForms, "lenient")
+        || app.faults.has(Fault::UnpaddedClientIdAccepted)
+    {
         let config =
             GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         let standard = id.replace('-', "+").replace('_', "/");
@@ -283,15 +324,16 @@ fn domain_of(app: &App, id: &str) -> Option<String> {
 
 /// `GET .../validate-access-token`.
 pub(crate) fn validate(app: &App, parts: (&HeaderMap, &Uri), environment: Environment) -> Answer {
-    let token = match credentials(app, parts, "Bearer", true) {
-        Credentials::Token(token) => token,
-        Credentials::Absent | Credentials::OtherScheme(_) => return denied(app, CHALLENGE),
-        Credentials::Empty | Credentials::Malformed | Credentials::Repeated => {
-            return denied(app, INVALID_TOKEN);
-        }
+    let presented = defect::presented(app, parts);
+    let good = match &presented {
+        Credentials::Token(token) => is_live(app, token, environment),
+        _ => false,
     };
-    if !is_live(app, &token, environment) {
-        return denied(app, INVALID_TOKEN);
+    if !defect::vouched(app, parts, environment).unwrap_or(good) {
+        return match presented {
+            Credentials::Absent | Credentials::OtherScheme(_) => denied(app, CHALLENGE),
+            _ => denied(app, INVALID_TOKEN),
+        };
     }
     if app.faults.has(Fault::AppIdRequired) && !parts.0.contains_key("app-id") {
         return denied(app, INVALID_TOKEN);
@@ -313,15 +355,16 @@ fn is_live(app: &App, token: &str, environment: Environment) -> bool {
     let text = stored_form(app, token);
     let length = environment.prefix().len() + TOKEN_BYTES / 3 * 4;
     let text = if app.faults.has(Fault::TokenSuffixIgnored) {
-        text.get(..length).unwrap_or(text)
+        text.get(..length).unwrap_or(&text)
     } else {
-        text
+        &*text
     };
     let digest = Digest::of(text);
     let Some(known) = app.environment.tokens.get(&digest) else {
         return false;
     };
-    if known.environment != environment
+    let here = known.environment == environment;
+    if here == app.faults.has(Fault::EnvironmentCheckInverted)
         && !app.faults.has(Fault::OtherEnvironmentAccepted)
         && !app.faults.has(Fault::PrefixCosmetic)
     {
@@ -344,7 +387,8 @@ fn is_live(app: &App, token: &str, environment: Environment) -> bool {
 
 fn denied(app: &App, challenge: &'static str) -> Answer {
     app.counters.count(Flow::EnvironmentToken, Tally::Denied);
-    challenged(required(app), challenge)
+    let answer = defect::reworded(app, challenge).unwrap_or_else(|| required(app));
+    challenged(answer, challenge)
 }
 
 fn required(app: &App) -> Answer {

@@ -4,6 +4,7 @@
 //! Defects of the HTTP layer that every flow shares act in [`effect`]. No handler exists twice.
 
 mod effect;
+mod route;
 mod wire;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub(crate) use effect::{
     Memory, absolute_redirect, breaks_on, from_base64, html_error, markup, query_token,
     stack_trace, tamper, tampered_credentials, trace,
 };
+pub(crate) use route::served_by_defect;
 pub(crate) use wire::{tamper_bytes, with_body_token};
 
 macro_rules! faults {
@@ -474,6 +476,28 @@ faults! {
     WrongPasswordForbidden "wrong-password-forbidden" "" ["X-23"]
         "A wrong password is answered as forbidden.";
     // visitor-login
+    AddHeaderOnlyAccepted "add-header-only-accepted" "" ["VMS-36"]
+        "A visitor is added with a token in the header alone, whatever the variant says.";
+    AddHeaderRescues "add-header-rescues" "" ["X-37", "VMS-35"]
+        "A good token in the header makes up for a bad one in the form.";
+    AddIgnoresExpiry "add-ignores-expiry" "clk" ["X-69", "VMS-32"]
+        "Visitors are added with expired tokens.";
+    AddMissingDataIsFormat "add-missing-data-is-format" "" ["VMS-35"]
+        "Missing data of a visitor is answered as data of a wrong format.";
+    AddReadsHeaderOnly "add-reads-header-only" "" ["VMS-35"]
+        "The token in the form of a new visitor is not read.";
+    AddTokenUnchecked "add-token-unchecked" "" ["VMS-35"]
+        "Any token in the form of a new visitor is good enough.";
+    AnswersNumbered "answers-numbered" "" ["VMS-48"]
+        "Each answer of the list tells how many came before it.";
+    AnyBodyIsForm "any-body-is-form" "" ["VMS-40", "X-14"]
+        "A body of any media type is read as a form.";
+    ArrayParametersAccepted "array-parameters-accepted" "" ["VMS-41"]
+        "Brackets behind the name of a field are ignored.";
+    DatabaseFailureForgets "database-failure-forgets" "fault" ["VMS-06", "VMS-44"]
+        "A token that is presented while the database fails is dropped.";
+    DatabaseFailureIsRefusal "database-failure-is-refusal" "fault" ["VMS-44"]
+        "What the database could not find is taken for wrong.";
     DebugAlways "debug-always" "" ["VMS-24"]
         "Failures carry debug output without being asked.";
     DebugByAnyValue "debug-by-any-value" "" ["VMS-27"] with ["visitor-login.branch=development"]
@@ -486,6 +510,16 @@ faults! {
         "The length of device information is counted in bytes.";
     DeviceInfoLimitShort "device-info-limit-short" "" ["VMS-20"]
         "Device information of 200 characters is refused.";
+    DeviceInfoQuoteBreaks "device-info-quote-breaks" "" ["VMS-22", "X-68"]
+        "A quotation mark in device information is a server error.";
+    EmptyCredentialsWrong "empty-credentials-wrong" "" ["VMS-13", "X-25"]
+        "Empty credentials count as wrong ones, whatever the variant says.";
+    EmptyDeviceInfoRefused "empty-device-info-refused" "" ["X-25", "VMS-20"]
+        "Device information without a value is refused.";
+    EmptyHeaderBreaks "empty-header-breaks" "" ["VMS-30", "X-68"]
+        "The scheme word with nothing behind it is a server error.";
+    EmptyPasswordLogsIn "empty-password-logs-in" "" ["VMS-12", "VMS-13", "X-25"]
+        "An empty password is right for every user.";
     ErrorCodeNumber "error-code-number" "" ["VMS-14"]
         "Error codes are numbers.";
     ErrorsArray "errors-array" "" ["VMS-14"]
@@ -500,57 +534,147 @@ faults! {
         "The expiry is in milliseconds.";
     ExpiryText "expiry-text" "" ["VMS-02"]
         "The expiry is a string.";
+    FailuresUnder200 "failures-under-200" "" ["VMS-17", "X-23"]
+        "Every failure has status 200, whatever the variant says.";
+    FieldErrorOfWrongType "field-error-of-wrong-type" "" ["VMS-15"]
+        "The errors of single fields are of the type OAuthException.";
+    IndexPathMissing "index-path-missing" "" ["VMS-09"]
+        "The login is not found under index.php.";
+    LineEndsReflected "line-ends-reflected" "" ["X-73"]
+        "What the client wrote comes back in a header, and its line ends begin new ones.";
     LoginRevokesOthers "login-revokes-others" "" ["VMS-06"]
         "A login ends the tokens of all earlier ones.";
+    LongPasswordBreaks "long-password-breaks" "" ["X-74", "X-68"]
+        "A password of more than 4096 bytes is a server error.";
+    MessagesReworded "messages-reworded" "" ["VMS-10", "VMS-12", "VMS-29", "VMS-31"]
+        "The messages of errors lack their last full stop.";
+    MissingCredentialsWrong "missing-credentials-wrong" "" ["VMS-12"]
+        "Missing credentials count as wrong ones.";
+    MissingTokenIsInvalid "missing-token-is-invalid" "" ["VMS-29"]
+        "A request without a token is answered as one with a bad token.";
     PasswordTailIgnored "password-tail-ignored" "" ["X-74", "VMS-47"]
         "Only the first 72 bytes of a password count.";
+    PathNotEscaped "path-not-escaped" "" ["VMS-37", "VMS-49"]
+        "An unknown path is put into the JSON of its error as it is.";
+    PhotoErrorUnknown "photo-error-unknown" "" ["VMS-15"]
+        "A missing photo has an error code that no document knows.";
+    PhotoOpen "photo-open" "" ["VMS-29", "VMS-31"]
+        "Photos are shown to everybody.";
+    RedirectElsewhere "redirect-elsewhere" "" ["VMS-08"]
+        "The redirect of a path without its slash leads to another host.";
     SlashlessLogin "slashless-login" "" ["VMS-07"]
         "The path without its final slash logs in.";
+    SqlInUsername "sql-in-username" "" ["VMS-42"]
+        "A user name with an SQL comment in it switches the comparison of the password off.";
     SqlShown "sql-shown" "fault" ["VMS-44", "X-67"]
         "A database failure shows its statement.";
     SuccessText "success-text" "" ["VMS-02"]
         "The member success is a string.";
+    UnknownFieldRefused "unknown-field-refused" "" ["X-26"]
+        "A login with a field that the documents do not know is refused.";
+    UnknownObjectOfWrongType "unknown-object-of-wrong-type" "" ["VMS-15"]
+        "A visitor who does not exist is an error of the type RequestedObjectException.";
+    UpperCaseSchemeRefused "upper-case-scheme-refused" "" ["VMS-38", "X-08"]
+        "The scheme word in capitals is refused, whatever the variant says.";
+    VisitorAnyHeaderCounts "visitor-any-header-counts" "raw" ["X-12"]
+        "Of several Authorization headers one good one is enough.";
+    VisitorLoginByPut "visitor-login-by-put" "" ["VMS-39", "X-28"]
+        "PUT logs in as POST does.";
+    VisitorPasswordFolded "visitor-password-folded" "" ["VMS-10"]
+        "Passwords are compared without their case.";
+    VisitorPasswordTrimmed "visitor-password-trimmed" "" ["VMS-10"]
+        "White space around a password is ignored.";
     VisitorQueryLogin "visitor-query-login" "" ["VMS-19", "X-30"]
         "Credentials in the query log in.";
+    VisitorTokenDeadAtOnce "visitor-token-dead-at-once" "" ["VMS-28", "VMS-01", "VMS-09"]
+        "An issued token is never stored.";
     VisitorTokenEndsEarly "visitor-token-ends-early" "clk" ["VMS-33"]
         "Tokens end a day before their expiry.";
+    VisitorTokenNamesUser "visitor-token-names-user" "" ["VMS-05", "VMS-03"]
+        "Tokens are the user name and some random digits in base64.";
+    VisitorTokenOfSecond "visitor-token-of-second" "" ["VMS-06"]
+        "Tokens are made of the user and the second, so that they repeat.";
     VisitorTokenOutlivesExpiry "visitor-token-outlives-expiry" "clk" ["VMS-32", "VMS-33"]
         "Tokens live a day past their expiry.";
+    VisitorTokenUpperCase "visitor-token-upper-case" "" ["VMS-03"]
+        "Tokens are written in capitals.";
+    VisitorUsernameFolded "visitor-username-folded" "" ["VMS-46"]
+        "User names are compared without their case, whatever the variant says.";
     // jwt-login: access tokens
+    AccessEndsMinuteEarly "access-ends-minute-early" "clk" ["JWT-40"]
+        "Access tokens are refused in the last minute before their expiry.";
     AccessExpiresEarly "access-expires-early" "" ["JWT-32"]
         "Access tokens expire after half of what expires_in says.";
     AlgNoneAccepted "alg-none-accepted" "" ["JWT-43", "X-50"]
         "Tokens whose algorithm is none are accepted.";
+    AnyBearerHeaderCounts "any-bearer-header-counts" "raw" ["JWT-61"]
+        "Of several Authorization headers one good one is enough.";
     AudienceIgnored "audience-ignored" "key" ["JWT-51", "X-54"]
         "The audience of a token is not checked.";
+    AudienceOtherwise "audience-otherwise" "" ["JWT-33", "JWT-80"]
+        "Access tokens name an audience that is not the documented one.";
+    BrokenHeaderBreaks "broken-header-breaks" "" ["X-59", "JWT-56"]
+        "A token whose header is no JSON object is a server error.";
     ClaimsLeakEmail "claims-leak-email" "" ["JWT-35"]
         "The claims hold the user's e-mail address.";
+    ClaimsNotUtf8 "claims-not-utf8" "" ["X-59"]
+        "The claims hold a name in Latin-1.";
     CriticalHeaderIgnored "critical-header-ignored" "key" ["JWT-55"]
         "Critical header members that are not understood are ignored.";
+    DeletedUserNotFound "deleted-user-not-found" "state" ["JWT-53", "X-55"]
+        "The token of a deleted user is answered by a 404.";
+    DocumentTokenAccepted "document-token-accepted" "" ["JWT-48"]
+        "The token that the document prints opens the first account.";
     EmptySignatureAccepted "empty-signature-accepted" "" ["JWT-44"]
         "A token without its signature is accepted.";
     GenerousLeeway "generous-leeway" "clk" ["JWT-49", "X-53"]
         "Tokens are accepted for ten minutes past their expiry.";
     InactiveTokenAccepted "inactive-token-accepted" "state" ["JWT-54"]
         "The token of a deactivated user still works.";
+    IssuedInFuture "issued-in-future" "" ["JWT-40"]
+        "The time of issue is rounded up, so that a new token waits for its second.";
     JwtExpiryIgnored "jwt-expiry-ignored" "clk" ["JWT-49", "X-53"]
         "The expiry of a JWT is not checked.";
+    MalformedJwtIsBadRequest "malformed-jwt-is-bad-request" "" ["JWT-42"]
+        "A token that does not have three parts is answered by a 400.";
+    MissingBearerForbidden "missing-bearer-forbidden" "" ["JWT-41"]
+        "A request without a token is answered by a 403.";
     MissingExpiryAccepted "missing-expiry-accepted" "key" ["JWT-50"]
         "A token without an expiry is accepted.";
     NotBeforeIgnored "not-before-ignored" "key" ["JWT-52", "X-53"]
         "Tokens from the future are accepted.";
     PaddedJwtAccepted "padded-jwt-accepted" "" ["JWT-57"]
         "Padded base64url is accepted.";
+    PaddedJwtIssued "padded-jwt-issued" "" ["JWT-30"]
+        "Issued tokens end with padding.";
+    RepeatedAlgorithmCounts "repeated-algorithm-counts" "" ["X-59", "X-50"]
+        "Of an algorithm that a header names twice the last one counts, even none.";
     SignatureIgnored "signature-ignored" "" ["JWT-44", "JWT-45", "X-51"]
         "The signature of a token is not checked.";
+    SubjectIsNumber "subject-is-number" "" ["JWT-34"]
+        "The subject of a token is the number of a table row.";
     TokensRepeatWithinSecond "tokens-repeat-within-second" "" ["JWT-39"]
         "Two tokens of one second are identical.";
+    TypOtherwise "typ-otherwise" "" ["JWT-31"]
+        "The typ of access tokens is the word access.";
     WeakKey "weak-key" "" ["JWT-47", "X-52"]
         "Tokens are signed with a key from a tutorial.";
     // jwt-login: login and refresh
+    AccessTokenEndsSession "access-token-ends-session" "" ["JWT-72"]
+        "A refresh with an access token ends the sessions of its user.";
     AccessTokenRefreshes "access-token-refreshes" "" ["JWT-38", "X-56"]
         "An access token is accepted as a refresh token.";
-    ExpiresInText "expires-in-text" "" ["JWT-04", "JWT-02"]
+    BadCredentialsUnauthorized "bad-credentials-unauthorized" "" ["JWT-09", "X-23"]
+        "A wrong password is answered by a 401.";
+    ClientIdIgnored "client-id-ignored" "acct2" ["JWT-93"]
+        "The client_id of a refresh is not compared, whatever the variant says.";
+    CookieLoginLeftOn "cookie-login-left-on" "" ["JWT-28"]
+        "The login for cookies of the base library is still there.";
+    EmptyParameterRefused "empty-parameter-refused" "" ["X-25"]
+        "An optional parameter without a value is refused.";
+    EmptyPasswordBinds "empty-password-binds" "" ["JWT-14", "X-25"]
+        "An empty password logs a known user in, as an anonymous bind to a directory does.";
+    ExpiresInText "expires-in-text" "" ["JWT-04", "JWT-02", "X-27"]
         "The lifetime of a token is a string.";
     ExpiresInWrong "expires-in-wrong" "" ["JWT-04", "JWT-32"]
         "The lifetime of a token is given as a day.";
@@ -564,59 +688,181 @@ faults! {
         "A deactivated user is told so.";
     JwtJsonLogin "jwt-json-login" "" ["JWT-15"]
         "A JSON body logs in.";
+    JwtPasswordFolded "jwt-password-folded" "" ["JWT-25"]
+        "Passwords are compared without their case.";
     JwtQueryLogin "jwt-query-login" "" ["JWT-16", "X-30"]
         "Credentials in the query log in.";
+    JwtUsernameExact "jwt-username-exact" "" ["JWT-24"]
+        "User names are compared with their case, whatever the variant says.";
+    LoginEndsSessions "login-ends-sessions" "" ["JWT-86"]
+        "A login ends all earlier sessions of its user.";
+    LoginParameterRefused "login-parameter-refused" "" ["JWT-20"]
+        "A login with an unknown parameter is refused.";
+    LogoutEndsSessions "logout-ends-sessions" "" ["JWT-86"]
+        "A logout ends all sessions of its user.";
+    LogoutRevokes "logout-revokes" "" ["JWT-94"]
+        "A logout revokes its token, whatever the variant says.";
+    MissingFieldUnnamed "missing-field-unnamed" "" ["JWT-13"]
+        "A missing field is not named in the answer.";
+    MissingRefreshTokenBreaks "missing-refresh-token-breaks" "" ["JWT-78"]
+        "A refresh without a refresh token is a server error.";
     OneKindOfJwt "one-kind-of-jwt" "" ["JWT-37", "X-56"]
         "Access tokens and refresh tokens are of one kind.";
+    PostmanLeftOn "postman-left-on" "" ["JWT-92"] with ["jwt-login.postman=off"]
+        "The development endpoint answers although it is switched off.";
     PostmanReusesToken "postman-reuses-token" "" ["JWT-91"]
         "The development endpoint accepts spent refresh tokens.";
+    PreviousAccessRevoked "previous-access-revoked" "" ["JWT-81"]
+        "A refresh revokes the access token before it, whatever the variant says.";
+    ReactivationIgnored "reactivation-ignored" "state" ["JWT-01"]
+        "A user who was refused as inactive stays refused.";
+    RefreshByGet "refresh-by-get" "" ["JWT-83"]
+        "GET refreshes as POST does.";
     RefreshChangesSubject "refresh-changes-subject" "acct2" ["JWT-80", "X-32"]
         "A refreshed token belongs to the first account.";
+    RefreshEndsOthers "refresh-ends-others" "" ["JWT-86"]
+        "A refresh ends the other sessions of its user.";
     RefreshEqualsAccess "refresh-equals-access" "" ["JWT-36"]
         "The refresh token is the access token.";
+    RefreshForgetsExpiresIn "refresh-forgets-expires-in" "" ["JWT-77"]
+        "The answer of a refresh lacks expires_in.";
+    RefreshKeepsExpiry "refresh-keeps-expiry" "clk" ["JWT-80"]
+        "A refreshed access token expires with the first one.";
+    RefreshNeedsBearer "refresh-needs-bearer" "" ["JWT-71"]
+        "A refresh without an access token beside it is refused.";
     RefreshNeverExpires "refresh-never-expires" "clk" ["JWT-74", "X-34"]
         "Refresh tokens never expire.";
     RefreshRace "refresh-race" "load" ["JWT-76"]
         "Two refreshes at the same moment both succeed.";
+    RefreshRejectsStaleBearer "refresh-rejects-stale-bearer" "clk" ["JWT-71"]
+        "A refresh beside an expired access token is refused.";
     RefreshReusable "refresh-reusable" "" ["JWT-73", "X-33"]
         "A refresh token works again and again.";
+    RefreshSignatureIgnored "refresh-signature-ignored" "" ["JWT-79", "X-50"]
+        "Refresh tokens are found by their claims, and their signature is not checked.";
+    RefreshSpentBeforeCheck "refresh-spent-before-check" "" ["JWT-72"]
+        "A refresh token is marked as used before its signature is checked.";
+    RefreshSpentByValidation "refresh-spent-by-validation" "" ["JWT-72"]
+        "A refresh token that is presented as an access token is spent.";
+    RefreshTokenAnywhere "refresh-token-anywhere" "" ["JWT-82"]
+        "A refresh token is read in any place, whatever the variant says.";
     RefreshTokenOpens "refresh-token-opens" "" ["JWT-37", "X-56"]
         "A refresh token is accepted as an access token.";
+    RefreshedTokenOfWrongKind "refreshed-token-of-wrong-kind" "" ["JWT-80"]
+        "The access token of a refresh is made like a refresh token.";
     RefusedRefreshSpends "refused-refresh-spends" "acct2" ["JWT-72"]
         "A refresh that is refused for its client uses the token up.";
+    ReplayEndsAllSessions "replay-ends-all-sessions" "" ["JWT-86"]
+        "A spent refresh token that comes back ends all sessions of its user.";
     ReplayKeepsFamily "replay-keeps-family" "" ["JWT-75"]
         "A spent refresh token that comes back ends nothing.";
+    RetryServed "retry-served" "" ["JWT-88"]
+        "A refresh token may be tried again for ten seconds, whatever the variant says.";
+    RotationNotProlonged "rotation-not-prolonged" "clk" ["JWT-87"]
+        "A chain of refreshes ends with its first lifetime, whatever the variant says.";
     SameRefreshToken "same-refresh-token" "" ["JWT-72"]
         "A refresh returns the refresh token it was given.";
+    ScopeRefused "scope-refused" "" ["JWT-18"]
+        "A login that asks for a scope is refused.";
+    SlashedLoginServed "slashed-login-served" "" ["JWT-23"]
+        "The login answers behind a surplus slash, whatever the variant says.";
     TokenTypeWrong "token-type-wrong" "" ["JWT-03"]
         "The token type is another word than bearer.";
+    TokensUnder201 "tokens-under-201" "" ["JWT-01", "JWT-70", "JWT-77", "JWT-90"]
+        "Tokens are handed out under status 201.";
+    UnverifiedRefused "unverified-refused" "" ["JWT-12"]
+        "Unverified users may not log in, whatever the variant says.";
     // environment-token
+    AnyMethodGenerates "any-method-generates" "" ["SUC-01", "SUC-32"]
+        "Tokens are generated whatever the method is.";
+    AppIdChecked "app-id-checked" "" ["SUC-21"]
+        "An app-id that is not the client's makes a good token bad.";
     AppIdRequired "app-id-required" "" ["SUC-20"]
         "Validation wants an app-id.";
+    AppIdSuffices "app-id-suffices" "" ["SUC-21"]
+        "The client's app-id makes a bad token good.";
+    BasicGenerates "basic-generates" "" ["SUC-10"]
+        "Credentials under the scheme Basic generate a token.";
+    BearerStartCompared "bearer-start-compared" "" ["SUC-16"]
+        "A scheme word that only begins like Bearer is accepted.";
+    ClientSecretSuffices "client-secret-suffices" "" ["SUC-11"]
+        "The client-secret alone finds the client, whatever the client-id is.";
+    CredentialsValidate "credentials-validate" "" ["SUC-36"]
+        "The client's credentials are accepted in place of a token.";
     EitherSecretAccepted "either-secret-accepted" "env2" ["SUC-08"]
         "The secret of the other environment is accepted.";
+    EnvironmentCheckInverted "environment-check-inverted" "env2" ["SUC-15", "SUC-22"]
+        "Each environment accepts the tokens of the other and refuses its own.";
+    EnvironmentTokenFolded "environment-token-folded" "" ["SUC-24"]
+        "Tokens are compared without their case.";
     EnvironmentTokenNeverExpires "environment-token-never-expires" "clk" ["SUC-17", "SUC-25"]
         "Tokens never expire.";
+    EnvironmentTokenOfSecond "environment-token-of-second" "" ["SUC-39", "SUC-38"]
+        "Tokens are made of the second, so that they repeat.";
+    EnvironmentTokenWithPipe "environment-token-with-pipe" "" ["SUC-35"]
+        "Tokens hold a vertical bar, which no bearer header can carry.";
     ExpireInLies "expire-in-lies" "clk" ["SUC-25"]
         "Tokens live half as long as they say.";
     ExpireInNumber "expire-in-number" "" ["SUC-04"]
         "The member expire_in is a number.";
+    FailedGenerateRevokes "failed-generate-revokes" "" ["SUC-38"]
+        "A wrong secret ends the tokens of the client whose id it came with.";
+    ForeignSecretTold "foreign-secret-told" "acct2" ["SUC-12"]
+        "The secret of another client is told apart from one that nobody has.";
+    GenerateUnder201 "generate-under-201" "" ["SUC-01"]
+        "Tokens are handed out under status 201.";
+    HeadBreaks "head-breaks" "" ["SUC-33"]
+        "HEAD on the generate path is a server error.";
+    HeadCounted "head-counted" "" ["SUC-33"] with ["environment-token.throttle=429"]
+        "HEAD on the generate path uses the limit up.";
+    HeadReplacesToken "head-replaces-token" "" ["SUC-33"]
+        "HEAD on the generate path ends the newest token of the client.";
+    InvalidTokenReworded "invalid-token-reworded" "" ["SUC-16", "SUC-17", "SUC-18"]
+        "A bad token is answered in other words and with another code.";
+    LifetimeOfDay "lifetime-of-day" "" ["SUC-26", "SUC-25"]
+        "The announced lifetime is a day.";
+    MissingSecretIgnored "missing-secret-ignored" "" ["SUC-10", "X-25"]
+        "The client-id alone generates a token, unless a client-secret says otherwise.";
+    MissingTokenReworded "missing-token-reworded" "" ["SUC-36", "SUC-18"]
+        "A missing token is answered in other words and with another code.";
     MixedSpelling "mixed-spelling" "" ["SUC-37", "SUC-02"]
         "One answer mixes both spellings of its members.";
+    NewestTokenOnly "newest-token-only" "acct2" ["SUC-38", "SUC-27"]
+        "A new token ends the tokens of all clients.";
     OtherEnvironmentAccepted "other-environment-accepted" "env2" ["SUC-22", "X-40"]
         "A token of one environment is accepted by the other.";
     PlainDomainAccepted "plain-domain-accepted" "" ["SUC-09"]
         "The plain domain is accepted as client-id.";
     PrefixCosmetic "prefix-cosmetic" "env2" ["SUC-23"]
         "The prefix of a token can be swapped or left out.";
+    ProductionClientUnknown "production-client-unknown" "env2" ["SUC-07"]
+        "The clients of the sandbox are not known in production.";
     QuerySecretAccepted "query-secret-accepted" "" ["SUC-30", "X-30"]
         "Credentials in the query generate a token.";
+    QuerySecretOverrides "query-secret-overrides" "" ["SUC-30"]
+        "A right secret in the query rescues a wrong one in the header.";
+    QuotaForGood "quota-for-good" "" ["SUC-01", "SUC-29"]
+        "After a hundred tokens a client gets no more, ever.";
+    RefusalCarriesToken "refusal-carries-token" "" ["SUC-10", "SUC-11"]
+        "The token is made before the credentials are checked, and stays in the refusal.";
     SecretEchoed "secret-echoed" "" ["X-66"]
         "A refusal repeats the client-secret.";
     SecretNotChecked "secret-not-checked" "" ["SUC-11"]
         "Any client-secret is accepted.";
+    SuccessMessageReworded "success-message-reworded" "" ["SUC-14"]
+        "The message of a success is written in other letters.";
+    TextBehindTokenIgnored "text-behind-token-ignored" "" ["SUC-16"]
+        "What stands behind a token and is no part of it is ignored.";
+    TokenInOtherHeaders "token-in-other-headers" "" ["SUC-36"]
+        "A token in the header X-Auth-Token is accepted.";
+    TokenStartSuffices "token-start-suffices" "" ["SUC-24"]
+        "Only the first characters of a token count.";
     TokenTypeLowerCase "token-type-lower-case" "" ["SUC-03"]
         "The token type is written in lower case.";
+    UnknownClientTold "unknown-client-told" "" ["SUC-12", "X-23"]
+        "An unknown client-id is told apart by a 403.";
+    UnpaddedClientIdAccepted "unpadded-client-id-accepted" "" ["SUC-09"]
+        "A client-id without its padding is accepted, whatever the variant says.";
     ValidationExtends "validation-extends" "clk" ["SUC-28"]
         "Each validation extends the life of a token.";
     WrongPrefix "wrong-prefix" "" ["SUC-06", "SUC-05"]

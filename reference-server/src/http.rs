@@ -225,6 +225,11 @@ impl Form {
         self.fields.push((name, value));
     }
 
+    /// The names of its fields, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
+    }
+
     pub(crate) fn field(&self, name: &str) -> Field<'_> {
         self.field_where(|known| known == name)
     }
@@ -241,7 +246,7 @@ impl Form {
 }
 
 /// Percent-decodes one name or value; a percent sign without two digits stands for itself.
-fn decode(bytes: &[u8]) -> Option<String> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<String> {
     let digit = |at: usize| {
         bytes
             .get(at)

@@ -5,6 +5,7 @@
 //! [`token`], refresh families in [`session`], the
 //! endpoints that rotate them in [`refresh`].
 
+mod defect;
 mod hs256;
 pub(crate) mod refresh;
 mod session;
@@ -99,6 +100,9 @@ impl Refusal {
     fn answer(self, app: &App) -> Answer {
         let detail = |status, detail: &str| json_value(status, &json!({ "detail": detail }));
         match self {
+            Self::BadCredentials if app.faults.has(Fault::BadCredentialsUnauthorized) => {
+                json_text(StatusCode::UNAUTHORIZED, BAD_CREDENTIALS)
+            }
             Self::BadCredentials => json_text(StatusCode::BAD_REQUEST, BAD_CREDENTIALS),
             Self::Body(status) => problem(status),
             Self::Inactive => detail(StatusCode::BAD_REQUEST, "LOGIN_USER_INACTIVE"),
@@ -120,7 +124,7 @@ pub(crate) async fn login(State(app): State<Arc<App>>, request: Request) -> Answ
     match log_in(&app, &form) {
         Ok(account) => {
             let pair = app.jwt.sessions.begin(&app, account);
-            issued(&app, &pair)
+            issued(&app, &pair, Grant::Login)
         }
         Err(refusal) => {
             app.counters.count(Flow::JwtLogin, Tally::Denied);
@@ -201,7 +205,7 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, Refusal> {
     for optional in ["scope", "client_id", "client_secret"] {
         parameter(app, form, optional)?;
     }
-    let mut details = Vec::new();
+    let mut details = defect::details(app, form);
     let tolerant = app.variants.is(Variant::MissingGrantType, "accepted")
         || app.faults.has(Fault::GrantTypeIgnored);
     match grant_type {
@@ -213,8 +217,12 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, Refusal> {
     }
     for (name, value) in [("username", username), ("password", password)] {
         if value.is_none() {
-            details.push(missing("body", name));
+            let unnamed = app.faults.has(Fault::MissingFieldUnnamed);
+            details.push(missing("body", if unnamed { "form" } else { name }));
         }
+    }
+    if let Some(account) = defect::bound(app, form, username) {
+        return Ok(account);
     }
     match (username, password) {
         (Some(username), Some(password)) if details.is_empty() => {
@@ -231,7 +239,8 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, Refusal> {
 
 /// Checks credentials. The state of the account is judged after the password, and told only where documented.
 fn check<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAccount, Refusal> {
-    let any_case = app.variants.is(Variant::JwtUsernameCase, "insensitive");
+    let any_case = app.variants.is(Variant::JwtUsernameCase, "insensitive")
+        && !app.faults.has(Fault::JwtUsernameExact);
     let Some(account) = app.accounts.find(Flow::JwtLogin, username, any_case) else {
         if !app.faults.has(Fault::FastUnknownUser) {
             app.accounts.spend_a_hash(password);
@@ -245,12 +254,21 @@ fn check<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAcc
     if app.faults.has(Fault::PasswordTrimmed) {
         right |= account.matches(0, password.trim());
     }
+    if app.faults.has(Fault::JwtPasswordFolded) {
+        right |= account.matches(0, &password.to_lowercase());
+    }
     if !right {
+        return Err(Refusal::BadCredentials);
+    }
+    if app.faults.has(Fault::ReactivationIgnored) && app.jwt.sessions.shut_out(account) {
         return Err(Refusal::BadCredentials);
     }
     match account.state() {
         AccountState::Active => Ok(account),
-        AccountState::Unverified if app.variants.is(Variant::UnverifiedLogin, "accepted") => {
+        AccountState::Unverified
+            if app.variants.is(Variant::UnverifiedLogin, "accepted")
+                && !app.faults.has(Fault::UnverifiedRefused) =>
+        {
             Ok(account)
         }
         AccountState::Unverified => Err(Refusal::NotVerified),
@@ -260,7 +278,14 @@ fn check<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAcc
     }
 }
 
-fn issued(app: &App, pair: &Pair) -> Answer {
+/// What tokens are issued for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grant {
+    Login,
+    Refresh,
+}
+
+fn issued(app: &App, pair: &Pair, grant: Grant) -> Answer {
     app.counters.count(Flow::JwtLogin, Tally::Issued);
     app.events.push(app.clock.now(), "issued", Flow::JwtLogin.name());
     let seconds = app.lifetimes.jwt_access.as_secs();
@@ -272,18 +297,26 @@ fn issued(app: &App, pair: &Pair) -> Answer {
         seconds.to_string()
     };
     let kind = if app.faults.has(Fault::TokenTypeWrong) { "jwt" } else { "bearer" };
-    let body = format!(
+    let mut body = format!(
         r#"{{"access_token":"{}","refresh_token":"{}","token_type":"{kind}","expires_in":{expires_in}}}"#,
         pair.access, pair.refresh
     );
-    secret(app, json_text(StatusCode::OK, body))
+    if grant == Grant::Refresh && app.faults.has(Fault::RefreshForgetsExpiresIn) {
+        body = body.replace(&format!(r#","expires_in":{expires_in}"#), "");
+    }
+    let created = app.faults.has(Fault::TokensUnder201);
+    secret(app, json_text(if created { StatusCode::CREATED } else { StatusCode::OK }, body))
 }
 
 /// `POST /auth/jwt/logout`: 204 for a valid token, which stays valid unless the variant says otherwise.
 pub(crate) async fn logout(State(app): State<Arc<App>>, request: Request) -> Answer {
     match bearer(&app, (request.headers(), request.uri())) {
-        Ok((token, _)) => {
-            if app.variants.is(Variant::Logout, "revoking") {
+        Ok((token, account)) => {
+            if app.faults.has(Fault::LogoutEndsSessions) {
+                app.jwt.sessions.end_all(account.index);
+            }
+            if app.variants.is(Variant::Logout, "revoking") || app.faults.has(Fault::LogoutRevokes)
+            {
                 app.jwt.sessions.revoke_access(&app, Digest::of(&token));
                 app.counters.count(Flow::JwtLogin, Tally::Revoked);
             }
@@ -297,7 +330,9 @@ pub(crate) async fn logout(State(app): State<Arc<App>>, request: Request) -> Ans
 pub(crate) fn validate(app: &App, parts: (&HeaderMap, &Uri)) -> Answer {
     let account = match bearer(app, parts) {
         Ok((_, account)) => account,
-        Err(challenge) => return unauthorized(app, challenge),
+        Err(challenge) => {
+            return defect::refusal(app, parts).unwrap_or_else(|| unauthorized(app, challenge));
+        }
     };
     app.counters.count(Flow::JwtLogin, Tally::Accepted);
     let verified = account.state() != AccountState::Unverified;
@@ -326,6 +361,11 @@ fn bearer<'a>(
     {
         presented = parse_credentials(first, "Bearer", true);
     }
+    if presented == Credentials::Repeated
+        && let Some(found) = defect::any_bearer(app, parts.0)
+    {
+        return Ok(found);
+    }
     match presented {
         Credentials::Absent | Credentials::OtherScheme(_) => Err(CHALLENGE),
         Credentials::Empty | Credentials::Malformed | Credentials::Repeated => Err(INVALID_TOKEN),
@@ -338,10 +378,26 @@ fn bearer<'a>(
 
 /// The account of an access token that counts.
 fn authorized<'a>(app: &'a App, token: &str) -> Option<&'a LiveAccount> {
-    let id = verify(app, Kind::Access, token)?;
-    let account = app.accounts.by_id(&id)?;
+    if token == defect::DOCUMENT_TOKEN && app.faults.has(Fault::DocumentTokenAccepted) {
+        return app.accounts.first(Flow::JwtLogin);
+    }
+    let Some(id) = verify(app, Kind::Access, token) else {
+        if app.faults.has(Fault::RefreshSpentByValidation) {
+            app.jwt.sessions.mark_used(app, token);
+        }
+        return None;
+    };
+    let account = account_of(app, &id)?;
     let usable = account.may_use_tokens() || app.faults.has(Fault::InactiveTokenAccepted);
     (usable && !app.jwt.sessions.is_revoked(token)).then_some(account)
+}
+
+/// The account that a subject names.
+fn account_of<'a>(app: &'a App, subject: &str) -> Option<&'a LiveAccount> {
+    if app.faults.has(Fault::SubjectIsNumber) {
+        return subject.parse().ok().map(|number| app.accounts.at(number));
+    }
+    app.accounts.by_id(subject)
 }
 
 fn unauthorized(app: &App, challenge: &'static str) -> Answer {

@@ -3,11 +3,12 @@
 //! Follows the visitor-management documents. Every answer is JSON: `success` with `data`, or `success: false` with
 //! `errors` of three strings; what each error code says lives in [`errors`], the visitors themselves in [`register`].
 
+mod defect;
 pub(crate) mod errors;
 pub(crate) mod register;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
 use axum::http::header::{HeaderValue, LOCATION};
@@ -37,6 +38,8 @@ pub(crate) struct Visitors {
     pub(crate) register: Register,
     /// Set by the control plane: the simulated database answers nothing.
     pub(crate) database_failing: AtomicBool,
+    /// How often the list was asked for, kept only by the defect that tells it.
+    listed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,7 @@ impl Visitors {
             tokens: Store::new(),
             register: Register::new(now),
             database_failing: AtomicBool::new(false),
+            listed: AtomicU64::new(0),
         }
     }
 
@@ -59,6 +63,7 @@ impl Visitors {
         self.tokens.clear();
         self.register.reset(now);
         self.database_failing.store(false, Ordering::Relaxed);
+        self.listed.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn revoke(&self, token: &str) -> bool {
@@ -69,15 +74,17 @@ impl Visitors {
         if app.faults.has(Fault::LoginRevokesOthers) {
             self.tokens.clear();
         }
+        let now = app.clock.now() / 1000;
         let text = if app.faults.has(Fault::ShortTokens) {
             format!("{}{}", "0".repeat(36), hex(&random::<2>()))
         } else {
-            hex(&random::<20>())
+            defect::token(app, account, now).unwrap_or_else(|| hex(&random::<20>()))
         };
-        let now = app.clock.now() / 1000;
         let expiry = now + app.lifetimes.visitor.as_secs();
-        self.tokens
-            .insert(Digest::of(&text), Token { account, expiry }, |token| token.expiry > now);
+        if !app.faults.has(Fault::VisitorTokenDeadAtOnce) {
+            let token = Token { account, expiry };
+            self.tokens.insert(Digest::of(&text), token, |token| token.expiry > now);
+        }
         (text, expiry)
     }
 }
@@ -100,8 +107,12 @@ pub(crate) async fn login(State(app): State<Arc<App>>, request: Request) -> Answ
         Ok(read) => read,
         Err(broken) => return problem(&app, &Uri::default(), broken.status()),
     };
+    if app.faults.has(Fault::IndexPathMissing) && parts.uri.path().ends_with("index.php") {
+        return errors::unknown_path(&app, &parts.uri);
+    }
     let form = match media_type(&parts.headers).as_str() {
         FORM => Form::parse(&body),
+        _ if app.faults.has(Fault::AnyBodyIsForm) => Form::parse(&body),
         _ => Some(Form::default()),
     };
     let Some(mut form) = form else {
@@ -114,13 +125,14 @@ pub(crate) async fn login(State(app): State<Arc<App>>, request: Request) -> Answ
         form = query;
     }
     let debug = debug_wanted(&app, &form);
-    match log_in(&app, &form) {
+    let answer = match log_in(&app, &form) {
         Ok(account) => issued(&app, account),
         Err((error, hint)) => {
             app.counters.count(Flow::VisitorLogin, Tally::Denied);
             errors::refuse_with(&app, error, hint.filter(|_| debug))
         }
-    }
+    };
+    defect::reflect(&app, answer, form.field("device-info").filled())
 }
 
 /// Debug output is for the development branch, and only the value `1` asks for it.
@@ -138,7 +150,8 @@ type Hint = Option<(&'static str, &'static str)>;
 /// Checks a login form; an error comes with what debug mode would add.
 fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, (Error, Hint)> {
     if app.visitor.database_failing.load(Ordering::Relaxed) {
-        return Err((Error::Server, Some(("mysql", "the database is not available"))));
+        let hint = Some(("mysql", "the database is not available"));
+        return Err((defect::database_failure(app, Error::WrongCredentials), hint));
     }
     let login = read_login(app, form).map_err(|error| (error, None))?;
     let (flow, throttle) = (Flow::VisitorLogin, Variant::VisitorThrottle);
@@ -150,7 +163,11 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, (Error, Hint
 
 /// The account of these credentials; its state is judged after the password, and never told.
 fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint)> {
-    let any_case = app.variants.is(Variant::VisitorUsernameCase, "insensitive");
+    let any_case = app.variants.is(Variant::VisitorUsernameCase, "insensitive")
+        || app.faults.has(Fault::VisitorUsernameFolded);
+    if let Some(account) = defect::injected(app, &login.username) {
+        return Ok(account);
+    }
     let Some(account) = app.accounts.find(Flow::VisitorLogin, &login.username, any_case) else {
         if !app.faults.has(Fault::FastUnknownUser) {
             app.accounts.spend_a_hash(&login.password);
@@ -162,8 +179,7 @@ fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint
         };
         return Err((error, Some(("username", "Username not found"))));
     };
-    let cut = app.faults.has(Fault::PasswordTailIgnored) && account.matches_cut(&login.password);
-    if !account.matches(0, &login.password) && !cut {
+    if !account.matches(0, &login.password) && !defect::matches(app, account, &login.password) {
         return Err((Error::WrongCredentials, Some(("password", "Password incorrect"))));
     }
     if !account.is_active() {
@@ -173,8 +189,14 @@ fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint
 }
 
 fn read_login(app: &App, form: &Form) -> Result<Login, Error> {
-    let empty_is_missing = app.variants.is(Variant::EmptyCredentials, "missing");
-    let field = |name: &str| match form.field(name) {
+    defect::read_login(app, form)?;
+    let empty_is_missing = app.variants.is(Variant::EmptyCredentials, "missing")
+        && !app.faults.has(Fault::EmptyCredentialsWrong)
+        && !app.faults.has(Fault::EmptyPasswordLogsIn);
+    let field = |name: &str| match defect::field(app, form, name) {
+        Field::Absent if app.faults.has(Fault::MissingCredentialsWrong) => {
+            Err(Error::WrongCredentials)
+        }
         Field::Absent => Err(Error::MissingCredentials),
         Field::One("") if empty_is_missing => Err(Error::MissingCredentials),
         Field::One(value) => Ok(value.to_owned()),
@@ -246,7 +268,10 @@ pub(crate) async fn without_slash(State(app): State<Arc<App>>, request: Request)
     let mut answer = errors::unknown_path(&app, request.uri());
     *answer.status_mut() = status;
     // The path alone: the query may hold credentials, and Host is the client's word.
-    let location = format!("{}/", request.uri().path());
+    let mut location = format!("{}/", request.uri().path());
+    if app.faults.has(Fault::RedirectElsewhere) {
+        location.insert_str(0, "https://visitors.example");
+    }
     match HeaderValue::try_from(location) {
         Ok(location) => with(answer, LOCATION, location),
         Err(_) => answer,
@@ -255,10 +280,12 @@ pub(crate) async fn without_slash(State(app): State<Arc<App>>, request: Request)
 
 /// `GET /v1/get/`: all visitors.
 pub(crate) fn validate(app: &App, parts: (&HeaderMap, &Uri)) -> Answer {
-    match authorize(app, parts) {
+    let outcome = authorize(app, parts);
+    let answer = match outcome {
         Ok(()) => json(StatusCode::OK, app.visitor.register.all()),
         Err(error) => refuse(app, error),
-    }
+    };
+    defect::numbered(app, outcome, answer)
 }
 
 /// `GET /v1/get/` by way of the router: HEAD, and GET when the validation lane is off.
@@ -268,6 +295,9 @@ pub(crate) async fn validate_routed(State(app): State<Arc<App>>, request: Reques
 
 /// Whether the request presents a live token in its `Token` header.
 fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), Error> {
+    if let Some(outcome) = defect::authorize(app, parts.0) {
+        return outcome;
+    }
     let vendor = app.variants.is(Variant::VisitorSchemeCase, "vendor");
     let presented = credentials(app, parts, "Token", !vendor);
     let outcome = match presented {
@@ -277,8 +307,12 @@ fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), Error> {
             let text = text.and_then(|value| value.to_str().ok()).unwrap_or_default();
             check_token(app, text.split_once(' ').map_or("", |(_, token)| token))
         }
+        Credentials::Empty if app.faults.has(Fault::EmptyHeaderBreaks) => Err(Error::Server),
         // The scheme is right, so it is the token that is wrong.
         Credentials::Empty | Credentials::Malformed => Err(Error::InvalidToken),
+        Credentials::Absent if app.faults.has(Fault::MissingTokenIsInvalid) => {
+            Err(Error::InvalidToken)
+        }
         Credentials::Absent => Err(Error::NoToken),
         Credentials::OtherScheme(_) | Credentials::Repeated => Err(Error::WrongHeader),
     };
@@ -290,7 +324,10 @@ fn authorize(app: &App, parts: (&HeaderMap, &Uri)) -> Result<(), Error> {
 /// Whether a token is live; one that has expired is forgotten when it is presented.
 fn check_token(app: &App, token: &str) -> Result<(), Error> {
     if app.visitor.database_failing.load(Ordering::Relaxed) {
-        return Err(Error::Server);
+        if app.faults.has(Fault::DatabaseFailureForgets) {
+            app.visitor.tokens.remove(&Digest::of(token));
+        }
+        return Err(defect::database_failure(app, Error::InvalidToken));
     }
     let token = if app.faults.has(Fault::TokenSuffixIgnored) {
         token.get(..40).unwrap_or(token)
@@ -308,7 +345,9 @@ fn check_token(app: &App, token: &str) -> Result<(), Error> {
         ends += 86_400_000;
     }
     if now >= ends {
-        app.visitor.tokens.remove(&digest);
+        if !app.faults.has(Fault::AddIgnoresExpiry) {
+            app.visitor.tokens.remove(&digest);
+        }
         if app.faults.has(Fault::ExpiredTokenTold) {
             return Err(Error::ExpiredToken);
         }

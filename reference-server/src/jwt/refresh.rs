@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::{
-    INVALID_TOKEN, Refusal, issued, missing, parameter, problem, read_form, unauthorized,
-    unprocessable, wrong_grant_type,
+    Grant, INVALID_TOKEN, Refusal, defect, issued, missing, parameter, problem, read_form,
+    unauthorized, unprocessable, wrong_grant_type,
 };
 use crate::app::App;
 use crate::fault::Fault;
@@ -21,9 +21,15 @@ pub(crate) async fn refresh(State(app): State<Arc<App>>, request: Request) -> An
         Ok(read) => read,
         Err(refusal) => return refusal.answer(&app),
     };
+    if defect::bearer_refused(&app, &parts.headers) {
+        return unauthorized(&app, INVALID_TOKEN);
+    }
     let token = match header_token(&parts.headers) {
         Ok(Some(token)) => Some(token.to_owned()),
-        Ok(None) if app.variants.is(Variant::RefreshPlace, "anywhere") => {
+        Ok(None)
+            if app.variants.is(Variant::RefreshPlace, "anywhere")
+                || app.faults.has(Fault::RefreshTokenAnywhere) =>
+        {
             token_elsewhere(&parts, &form)
         }
         Ok(None) => None,
@@ -31,6 +37,9 @@ pub(crate) async fn refresh(State(app): State<Arc<App>>, request: Request) -> An
     };
     match (token, parameter(&app, &form, "client_id")) {
         (_, Err(refusal)) => refusal.answer(&app),
+        (None, _) if app.faults.has(Fault::MissingRefreshTokenBreaks) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR)
+        }
         (None, _) => unprocessable(&[missing("header", "refresh-token")]),
         (Some(token), Ok(client_id)) => rotate(&app, &token, client_id, Endpoint::Refresh).await,
     }
@@ -64,7 +73,7 @@ fn token_elsewhere(parts: &Parts, form: &Form) -> Option<String> {
 
 /// `POST /auth/jwt/postman-refresh`: the same by the form of RFC 6749 section 6, or by the header.
 pub(crate) async fn postman_refresh(State(app): State<Arc<App>>, request: Request) -> Answer {
-    if app.variants.is(Variant::Postman, "off") {
+    if app.variants.is(Variant::Postman, "off") && !app.faults.has(Fault::PostmanLeftOn) {
         return problem(StatusCode::NOT_FOUND);
     }
     let (parts, form) = match read_form(&app, request).await {
@@ -114,7 +123,7 @@ async fn rotate(app: &App, token: &str, client_id: Option<&str>, at: Endpoint) -
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     match app.jwt.sessions.rotate(app, token, client_id, lenient) {
-        Some(pair) => issued(app, &pair),
+        Some(pair) => issued(app, &pair, Grant::Refresh),
         None => unauthorized(app, INVALID_TOKEN),
     }
 }

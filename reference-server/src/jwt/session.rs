@@ -1,15 +1,18 @@
 //! Refresh tokens on the server's side: each works once, and a spent one that comes back ends its whole family
 //! (RFC 9700 section 4.14.2).
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::token::{Kind, Subject, sign, verify};
+use super::{account_of, defect};
 use crate::account::LiveAccount;
 use crate::app::App;
 use crate::clock::milliseconds;
 use crate::fault::Fault;
-use crate::store::{Digest, Store};
+use crate::store::{Digest, Store, lock};
 use crate::variant::Variant;
 
 /// How long a spent token may be tried again under the variant that allows it, in milliseconds.
@@ -22,6 +25,17 @@ pub(super) struct Sessions {
     revoked: Store<Revoked>,
     /// Whether anything was ever revoked: spares most validations the look-up.
     any_revoked: AtomicBool,
+    /// What the defects that end more than one session remember of each account.
+    accounts: Mutex<HashMap<usize, Ended>>,
+}
+
+/// What became of an account's sessions by a defect.
+#[derive(Debug, Default)]
+struct Ended {
+    /// Families of a lower number are over.
+    below: u64,
+    /// It was seen while it was not active.
+    shut_out: bool,
 }
 
 #[derive(Debug)]
@@ -41,6 +55,8 @@ struct Family {
     ended: AtomicBool,
     /// When the first of them would have expired.
     first_expiry: OnceLock<u64>,
+    /// How often all sessions of the account had been ended before it: 0 unless a defect does so.
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -56,18 +72,29 @@ pub(super) struct Pair {
 
 impl Sessions {
     pub(super) fn new() -> Self {
-        Self { refresh: Store::new(), revoked: Store::new(), any_revoked: AtomicBool::new(false) }
+        Self {
+            refresh: Store::new(),
+            revoked: Store::new(),
+            any_revoked: AtomicBool::new(false),
+            accounts: Mutex::default(),
+        }
     }
 
     pub(super) fn reset(&self) {
         self.refresh.clear();
         self.revoked.clear();
         self.any_revoked.store(false, Ordering::Relaxed);
+        lock(&self.accounts).clear();
     }
 
     /// Starts a family: a login.
     pub(super) fn begin(&self, app: &App, account: &LiveAccount) -> Pair {
-        let family = Family { ended: AtomicBool::new(false), first_expiry: OnceLock::new() };
+        if app.faults.has(Fault::LoginEndsSessions) {
+            self.end_all(account.index);
+        }
+        let number = if app.faults.any() { self.ended_below(account.index) } else { 0 };
+        let family =
+            Family { ended: AtomicBool::new(false), first_expiry: OnceLock::new(), number };
         self.issue(app, account, &Arc::new(family), None)
     }
 
@@ -79,13 +106,18 @@ impl Sessions {
         previous: Option<&str>,
     ) -> Pair {
         let now = app.clock.now();
-        let access = access_token(app, account);
         let mut expires = now + milliseconds(app.lifetimes.jwt_refresh);
         let first = *family.first_expiry.get_or_init(|| expires);
-        if app.variants.is(Variant::RotationLifetime, "fixed") {
+        if app.variants.is(Variant::RotationLifetime, "fixed")
+            || app.faults.has(Fault::RotationNotProlonged)
+        {
             expires = first;
         }
-        let subject = subject(account);
+        let access = match previous {
+            Some(_) => refreshed_access_token(app, account, first),
+            None => access_token(app, account),
+        };
+        let subject = subject(app, account);
         let refresh = match previous {
             Some(previous) if app.faults.has(Fault::SameRefreshToken) => previous.to_owned(),
             _ if app.faults.has(Fault::RefreshEqualsAccess) => access.clone(),
@@ -98,7 +130,8 @@ impl Sessions {
             used: AtomicU64::new(0),
             access: Digest::of(&access),
         };
-        self.refresh.insert(Digest::of(&refresh), record, |record| record.expires > now);
+        let digest = Digest::of(defect::stored_form(app, &refresh));
+        self.refresh.insert(digest, record, |record| record.expires > now);
         Pair { access, refresh }
     }
 
@@ -112,11 +145,15 @@ impl Sessions {
     ) -> Option<Pair> {
         let record = self.find(app, token)?;
         let account = app.accounts.at(record.account);
+        if app.faults.any() && record.family.number < self.ended_below(account.index) {
+            return None;
+        }
         let now = app.clock.now();
         let expired = now >= record.expires && !app.faults.has(Fault::RefreshNeverExpires);
         let usable = account.may_use_tokens() || app.faults.has(Fault::InactiveAccountRefreshes);
         let wrong_client = client_id.is_some_and(|id| id != account.id())
-            && app.variants.is(Variant::ClientId, "checked");
+            && app.variants.is(Variant::ClientId, "checked")
+            && !app.faults.has(Fault::ClientIdIgnored);
         if wrong_client && app.faults.has(Fault::RefusedRefreshSpends) {
             record.used.store(now.max(1), Ordering::Release);
         }
@@ -124,31 +161,52 @@ impl Sessions {
             return None;
         }
         if !lenient && !spend(app, &record, now) {
+            if app.faults.has(Fault::ReplayEndsAllSessions) {
+                self.end_all(account.index);
+            }
             return None;
         }
         if lenient {
             record.used.store(now.max(1), Ordering::Release);
         }
-        if app.variants.is(Variant::PreviousAccessToken, "revoked") {
+        if app.variants.is(Variant::PreviousAccessToken, "revoked")
+            || app.faults.has(Fault::PreviousAccessRevoked)
+        {
             self.revoke_access(app, record.access);
         }
         let account = match app.accounts.first(crate::account::Flow::JwtLogin) {
             Some(first) if app.faults.has(Fault::RefreshChangesSubject) => first,
             _ => account,
         };
+        if app.faults.has(Fault::RefreshEndsOthers) {
+            self.end_all(account.index);
+            return Some(self.begin(app, account));
+        }
         Some(self.issue(app, account, &record.family, Some(token)))
     }
 
     fn find(&self, app: &App, token: &str) -> Option<Arc<Record>> {
-        if let Some(record) = self.refresh.get(&Digest::of(token)) {
+        if let Some(record) = self.refresh.get(&Digest::of(defect::stored_form(app, token))) {
+            if app.faults.has(Fault::RefreshSpentBeforeCheck)
+                && verify(app, Kind::Refresh, token).is_none()
+            {
+                record.used.store(app.clock.now().max(1), Ordering::Release);
+                return None;
+            }
             return Some(record);
+        }
+        if app.faults.has(Fault::AccessTokenEndsSession)
+            && let Some(id) = verify(app, Kind::Access, token)
+            && let Some(account) = account_of(app, &id)
+        {
+            self.end_all(account.index);
         }
         // The defect: any well-signed access token starts a new family.
         if !app.faults.has(Fault::AccessTokenRefreshes) {
             return None;
         }
         let id = verify(app, Kind::Access, token)?;
-        let account = app.accounts.by_id(&id)?;
+        let account = account_of(app, &id)?;
         let pair = self.begin(app, account);
         self.refresh.get(&Digest::of(&pair.refresh))
     }
@@ -164,6 +222,30 @@ impl Sessions {
         match self.refresh.get(&Digest::of(token)) {
             Some(record) => !record.family.ended.swap(true, Ordering::AcqRel),
             None => false,
+        }
+    }
+
+    /// Ends all sessions that an account has so far.
+    pub(super) fn end_all(&self, account: usize) {
+        lock(&self.accounts).entry(account).or_default().below += 1;
+    }
+
+    fn ended_below(&self, account: usize) -> u64 {
+        lock(&self.accounts).get(&account).map_or(0, |ended| ended.below)
+    }
+
+    /// Whether an account is, or was when it was last seen, not to log in.
+    pub(super) fn shut_out(&self, account: &LiveAccount) -> bool {
+        let mut accounts = lock(&self.accounts);
+        let ended = accounts.entry(account.index).or_default();
+        ended.shut_out |= !account.may_use_tokens();
+        ended.shut_out
+    }
+
+    /// Marks a refresh token as used, if it is one.
+    pub(super) fn mark_used(&self, app: &App, token: &str) {
+        if let Some(record) = self.refresh.get(&Digest::of(token)) {
+            record.used.store(app.clock.now().max(1), Ordering::Release);
         }
     }
 
@@ -188,7 +270,8 @@ fn spend(app: &App, record: &Record, now: u64) -> bool {
     match spent {
         Ok(_) => true,
         Err(used) => {
-            let grace = app.variants.is(Variant::RefreshRetry, "grace");
+            let grace = app.variants.is(Variant::RefreshRetry, "grace")
+                || app.faults.has(Fault::RetryServed);
             let again = grace && now.saturating_sub(used) < GRACE;
             if !again && !app.faults.has(Fault::ReplayKeepsFamily) {
                 record.family.ended.store(true, Ordering::Release);
@@ -203,9 +286,28 @@ pub(super) fn access_token(app: &App, account: &LiveAccount) -> String {
     let lifetime = app.lifetimes.jwt_access.as_secs();
     let lifetime = if app.faults.has(Fault::AccessExpiresEarly) { lifetime / 2 } else { lifetime };
     let expires = app.clock.now() / 1000 + lifetime;
-    sign(app, Kind::Access, &subject(account), expires)
+    sign(app, Kind::Access, &subject(app, account), expires)
 }
 
-fn subject(account: &LiveAccount) -> Subject<'_> {
-    Subject { id: account.id(), email: account.username() }
+/// The access token of a refresh; `first` is when the first refresh token of the family expires.
+fn refreshed_access_token(app: &App, account: &LiveAccount, first: u64) -> String {
+    let subject = subject(app, account);
+    let lifetimes = app.lifetimes;
+    if app.faults.has(Fault::RefreshedTokenOfWrongKind) {
+        return sign(app, Kind::Refresh, &subject, first / 1000);
+    }
+    if app.faults.has(Fault::RefreshKeepsExpiry) {
+        let login = first - milliseconds(lifetimes.jwt_refresh);
+        return sign(app, Kind::Access, &subject, login / 1000 + lifetimes.jwt_access.as_secs());
+    }
+    access_token(app, account)
+}
+
+fn subject<'a>(app: &App, account: &'a LiveAccount) -> Subject<'a> {
+    let id = if app.faults.has(Fault::SubjectIsNumber) {
+        Cow::Owned(account.index.to_string())
+    } else {
+        Cow::Borrowed(account.id())
+    };
+    Subject { id, email: account.username() }
 }

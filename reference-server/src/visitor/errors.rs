@@ -3,6 +3,7 @@
 use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
+use super::defect;
 use crate::app::App;
 use crate::fault::Fault;
 use crate::http::{Answer, challenged, json_value, retry_later};
@@ -31,16 +32,19 @@ pub(crate) enum Error {
     WrongHeader,
 }
 
-const OAUTH: &str = "OAuthException";
+pub(super) const OAUTH: &str = "OAuthException";
 const METHOD: &str = "APIMethodException";
-const OBJECT: &str = "RequestedObjectException";
+pub(super) const OBJECT: &str = "RequestedObjectException";
 const SERVER: &str = "ServerSideException";
 
 const NO_TOKEN: &str =
     "An active access token must be used to query information about the current visitors.";
 
+/// Status, code, type and message.
+pub(super) type Row = (u16, u16, &'static str, &'static str);
+
 impl Error {
-    fn row(self) -> (u16, u16, &'static str, &'static str) {
+    fn row(self) -> Row {
         match self {
             Self::WrongCredentials => {
                 (401, 1142, OAUTH, "Wrong username/password. Please try again.")
@@ -107,7 +111,7 @@ pub(crate) fn refuse_with(
     error: Error,
     debug: Option<(&'static str, &'static str)>,
 ) -> Answer {
-    let (status, code, kind, message) = error.row();
+    let (status, code, kind, message) = defect::row(app, error.row());
     let message = match error {
         Error::NoSuchVisitor(id) => format!(
             "Unsupported get request. Object with ID '{id}' does not exist. Please check documentation for more information."
@@ -135,6 +139,9 @@ pub(crate) fn refuse_with(
 pub(crate) fn unknown_path(app: &App, uri: &Uri) -> Answer {
     let path = uri.path().trim_start_matches("/v1/");
     let shown: String = path.chars().take(200).collect();
+    if let Some(answer) = defect::unknown_path(app, uri) {
+        return answer;
+    }
     let body = errors(app, 2600, METHOD, &format!("Unknown path components: {shown}"));
     // Even the vendor's deployment keeps the 404 here.
     json_value(StatusCode::NOT_FOUND, &body)
@@ -155,7 +162,7 @@ fn errors(app: &App, code: u16, kind: &str, message: &str) -> Value {
 }
 
 fn status_of(app: &App, status: u16) -> StatusCode {
-    if app.variants.is(Variant::ErrorStatus, "200") {
+    if app.variants.is(Variant::ErrorStatus, "200") || app.faults.has(Fault::FailuresUnder200) {
         return StatusCode::OK;
     }
     StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)

@@ -10,11 +10,12 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::errors::{Error, refuse};
-use super::{authorize, check_token};
+use super::{authorize, check_token, defect};
 use crate::account::Flow;
 use crate::app::App;
 use crate::clock::timestamp;
 use crate::counters::Tally;
+use crate::fault::Fault;
 use crate::http::{Answer, Credentials, Field, Form, credentials, json_value, read_body};
 use crate::variant::Variant;
 
@@ -152,6 +153,10 @@ pub(crate) async fn exit(State(app): State<Arc<App>>, id: PathId, request: Reque
 
 /// `GET /v1/photo/<id>`: no photo is ever kept, so there is none to show.
 pub(crate) async fn photo(State(app): State<Arc<App>>, id: PathId, request: Request) -> Answer {
+    if app.faults.has(Fault::PhotoOpen) {
+        let found = app.visitor.register.find(&id);
+        return refuse(&app, found.err().unwrap_or(Error::ImageMissing));
+    }
     secured(&app, (request.headers(), request.uri()), || {
         let visitor = app.visitor.register.find(&id)?;
         if visitor.photo {
@@ -228,7 +233,8 @@ fn enter(
     let (name, cardno) = (field("name")?, field("cardno")?);
     let (mobile, purpose) = (field("mobile")?, field("purpose")?);
     if [&name, &cardno, &mobile, &purpose].iter().any(|value| value.is_empty()) {
-        return Err(Error::MissingData);
+        let format = app.faults.has(Fault::AddMissingDataIsFormat);
+        return Err(if format { Error::BadFormat } else { Error::MissingData });
     }
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let words = |text: &str| text.chars().count() <= 100 && !text.chars().any(char::is_control);
@@ -266,6 +272,9 @@ fn enter(
 /// The token of the body; a header beside it must not say otherwise (RFC 6750 section 2).
 fn check_add_token(app: &App, parts: (&HeaderMap, &Uri), token: &str) -> Result<(), Error> {
     let header = credentials(app, parts, "Token", true);
+    if let Some(outcome) = defect::check_add_token(app, &header, token) {
+        return outcome;
+    }
     if token.is_empty() {
         return match header {
             Credentials::Token(header) if app.variants.is(Variant::AddHeaderOnly, "accepted") => {

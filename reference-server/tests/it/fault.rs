@@ -253,7 +253,8 @@ async fn faults_of_authorization_let_a_token_in_by_the_back_door() {
 async fn every_fault_leaves_a_server_that_answers() {
     for fault in Fault::all() {
         let site = Site::with(&[], &[fault]);
-        site.form(LOGIN_JWT, ALICE).await.has_status(200);
-        site.form(LOGIN_VISITOR, RECEPTION).await.has_status(200);
+        for (path, fields) in [(LOGIN_JWT, ALICE), (LOGIN_VISITOR, RECEPTION)] {
+            assert!(site.form(path, fields).await.status.is_success(), "{fault}: {path}");
+        }
     }
 }

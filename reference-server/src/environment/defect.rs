@@ -1,0 +1,208 @@
+//! The defects of this flow that take more than a line where they act. Without a fault, every function here leaves
+//! things as they are.
+
+use std::borrow::Cow;
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{CHALLENGE, Environment, domain_of, new_token, problem, single};
+use crate::account::{Flow, LiveAccount};
+use crate::app::App;
+use crate::fault::{Fault, from_base64};
+use crate::http::{Answer, Credentials, Form, credentials, json, parse_credentials};
+use crate::store::{Digest, hex, lock, random};
+use crate::variant::Variant;
+
+/// How much of a token `token-start-suffices` looks at: the longer prefix and sixteen characters behind it.
+const START: usize = 24;
+
+/// How many tokens a client gets that has a quota for good.
+const QUOTA: u32 = 100;
+
+/// A token that is not what it should be.
+pub(super) fn token(app: &App, prefix: &str) -> Option<String> {
+    if app.faults.has(Fault::EnvironmentTokenOfSecond) {
+        let second = Digest::of(&(app.clock.now() / 1000).to_string());
+        return Some(format!("{prefix}{}", STANDARD.encode(second.bytes())));
+    }
+    let text = app.faults.has(Fault::EnvironmentTokenWithPipe).then(|| hex(&random::<24>()))?;
+    Some(format!("{prefix}17|{text}"))
+}
+
+/// The part of a token that is hashed.
+pub(super) fn stored_form<'a>(app: &App, text: &'a str) -> Cow<'a, str> {
+    if app.faults.has(Fault::EnvironmentTokenFolded) {
+        return Cow::Owned(text.to_lowercase());
+    }
+    if app.faults.has(Fault::TokenStartSuffices) {
+        return Cow::Borrowed(text.get(..START).unwrap_or(text));
+    }
+    Cow::Borrowed(text)
+}
+
+/// What a HEAD changes that should change nothing.
+pub(super) fn head(app: &App, key: (usize, Environment)) {
+    if app.faults.has(Fault::HeadReplacesToken) {
+        app.environment.end_newest(key);
+    }
+    if app.faults.has(Fault::HeadCounted) && !app.variants.is(Variant::Throttle, "off") {
+        app.environment.within_limit(app.clock.now(), key);
+    }
+}
+
+/// Counts one issue for good; `false` once the quota is used up.
+pub(super) fn within_quota(app: &App, key: (usize, Environment)) -> bool {
+    let mut issues = lock(&app.environment.issues);
+    let (_, count) = issues.entry(key).or_insert((u64::MAX - 60_000, 0));
+    *count += 1;
+    *count <= QUOTA
+}
+
+/// Finds the tenant in place of the rules.
+pub(super) fn tenant<'a>(
+    app: &'a App,
+    parts: (&HeaderMap, &Uri),
+    environment: Environment,
+) -> Option<Option<&'a LiveAccount>> {
+    if !app.faults.any() {
+        return None;
+    }
+    let (headers, uri) = parts;
+    let has = |fault| app.faults.has(fault);
+    if has(Fault::ProductionClientUnknown) && environment == Environment::Production {
+        return Some(None);
+    }
+    let named = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false);
+    let id = single(headers, "client-id");
+    let account = id.and_then(|id| domain_of(app, id)).and_then(|domain| named(&domain));
+    let secret = single(headers, "client-secret");
+    let right =
+        |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);
+    if has(Fault::MissingSecretIgnored) && secret.is_none() {
+        return Some(account);
+    }
+    if has(Fault::ClientSecretSuffices)
+        && account.is_none()
+        && let (Some(_), Some(secret)) = (id, secret)
+    {
+        let first = app.accounts.first(Flow::EnvironmentToken);
+        return Some(first.filter(|first| right(first, secret)));
+    }
+    if has(Fault::QuerySecretOverrides)
+        && let Some(query) = Form::of_query(uri)
+        && let Some(secret) = query.field("client-secret").filled()
+        && let Some(account) = account.filter(|account| right(account, secret))
+    {
+        return Some(Some(account));
+    }
+    if has(Fault::BasicGenerates)
+        && id.is_none()
+        && let Some(value) = headers.get(AUTHORIZATION)
+        && let Credentials::Token(pair) = parse_credentials(value, "Basic", true)
+        && let Some((id, secret)) = from_base64(&pair)?.split_once(':')
+    {
+        let account = domain_of(app, id).and_then(|domain| named(&domain));
+        return Some(account.filter(|account| right(account, secret)));
+    }
+    None
+}
+
+/// A refusal of a request for a token that says too much.
+pub(super) fn refusal(app: &App, headers: &HeaderMap, environment: Environment) -> Option<Answer> {
+    if !app.faults.any() {
+        return None;
+    }
+    let has = |fault| app.faults.has(fault);
+    if has(Fault::RefusalCarriesToken) {
+        let token = new_token(app, environment);
+        return Some(json(
+            StatusCode::UNAUTHORIZED,
+            format!(
+                r#"{{"Status":"Fail","Errors":[{{"Code":"497","ShortText":"Authorization Required"}}],"Data":{{"token":"{token}"}}}}"#
+            ),
+        ));
+    }
+    let id = single(headers, "client-id").and_then(|id| domain_of(app, id));
+    let known = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false).is_some();
+    if has(Fault::UnknownClientTold) && !id.is_some_and(|domain| known(&domain)) {
+        return Some(problem(StatusCode::FORBIDDEN));
+    }
+    let secret = single(headers, "client-secret").unwrap_or_default();
+    let anybody_has = |secret: &str| {
+        let mut tenants = app.accounts.of(Flow::EnvironmentToken);
+        tenants.any(|tenant| tenant.matches(environment as usize, secret))
+    };
+    if has(Fault::ForeignSecretTold) && anybody_has(secret) {
+        let body = r#"{"Status":"Fail","Errors":[{"Code":"497","ShortText":"Authorization Required for this client"}]}"#;
+        return Some(json(StatusCode::UNAUTHORIZED, body));
+    }
+    None
+}
+
+/// What a validation presents.
+pub(super) fn presented<'a>(app: &'a App, parts: (&'a HeaderMap, &'a Uri)) -> Credentials<'a> {
+    let presented = credentials(app, parts, "Bearer", true);
+    if !app.faults.any() {
+        return presented;
+    }
+    let text = |name: &str| parts.0.get(name).and_then(|value| value.to_str().ok());
+    let authorization = text("authorization").unwrap_or_default();
+    match presented {
+        Credentials::OtherScheme(word)
+            if word.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("bearer"))
+                && app.faults.has(Fault::BearerStartCompared) =>
+        {
+            let token = authorization.split_once(' ').map_or("", |(_, token)| token.trim());
+            Credentials::Token(Cow::Borrowed(token))
+        }
+        Credentials::Malformed if app.faults.has(Fault::TextBehindTokenIgnored) => {
+            let token = authorization.split_once(' ').map_or("", |(_, token)| token);
+            let token = token.split([' ', ',', ';', '\t']).next().unwrap_or_default();
+            Credentials::Token(Cow::Borrowed(token))
+        }
+        Credentials::Absent if app.faults.has(Fault::TokenInOtherHeaders) => {
+            text("x-auth-token").map_or(presented, |token| Credentials::Token(Cow::Borrowed(token)))
+        }
+        _ => presented,
+    }
+}
+
+/// Judges a validation by what stands beside its token.
+pub(super) fn vouched(
+    app: &App,
+    parts: (&HeaderMap, &Uri),
+    environment: Environment,
+) -> Option<bool> {
+    if !app.faults.any() {
+        return None;
+    }
+    if app.faults.has(Fault::CredentialsValidate)
+        && super::tenant(app, parts, environment).is_some()
+    {
+        return Some(true);
+    }
+    let id = single(parts.0, "app-id")?;
+    let domain = domain_of(app, id).unwrap_or_default();
+    let known = app.accounts.find(Flow::EnvironmentToken, &domain, false).is_some();
+    if known && app.faults.has(Fault::AppIdSuffices) {
+        return Some(true);
+    }
+    (!known && app.faults.has(Fault::AppIdChecked)).then_some(false)
+}
+
+/// The refusal of a token in other words.
+pub(super) fn reworded(app: &App, challenge: &str) -> Option<Answer> {
+    let (fault, text) = if challenge == CHALLENGE {
+        (Fault::MissingTokenReworded, "Token missing")
+    } else {
+        (Fault::InvalidTokenReworded, "Token not valid")
+    };
+    app.faults.has(fault).then(|| {
+        let body =
+            format!(r#"{{"Status":"Fail","Errors":[{{"Code":"401","ShortText":"{text}"}}]}}"#);
+        json(StatusCode::UNAUTHORIZED, body)
+    })
+}
