@@ -97,3 +97,40 @@ pub(crate) async fn with_body_token(app: &App, request: Request) -> Result<Reque
     }
     Ok(Request::from_parts(parts, Body::from(body)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_changed_only_by_the_fault_that_is_there_and_a_body_by_none() {
+        let head = "POST /x HTTP/1.1\r\nAUTHORIZATION: Bearer a\0b\r\nContent-Length: 5\r\n\
+                    Content-Length: 6\r\nTransfer-Encoding: xchunked\r\n\r\na\0b";
+        for (fault, from, to) in [
+            (Fault::ControlBytesDropped, "Bearer a\0b", "Bearer ab"),
+            (Fault::CutAtControlByte, "Bearer a\0b", "Bearer a"),
+            (Fault::FieldNameExact, "AUTHORIZATION", "XUTHORIZATION"),
+            (Fault::NoAllow, "x", "x"),
+        ] {
+            let mut bytes = head.as_bytes().to_vec();
+            let left = tamper_bytes(&Faults::new(&[fault]), &mut bytes);
+            let wanted = head.replacen(from, to, 1);
+            assert_eq!(String::from_utf8_lossy(&bytes[..left]), wanted, "{fault}");
+        }
+        let mut bytes = head.as_bytes().to_vec();
+        let left = tamper_bytes(&Faults::new(&[Fault::LaxFraming]), &mut bytes);
+        let wanted =
+            head.replace("Transfer", "Xransfer").replace("Content-Length: 6", "Xontent-Length: 6");
+        assert_eq!(String::from_utf8_lossy(&bytes[..left]), wanted);
+    }
+
+    #[test]
+    fn only_a_text_frame_that_is_not_the_last_is_taken_for_a_whole_message() {
+        let faults = Faults::new(&[Fault::FragmentTakenWhole]);
+        for (byte, wanted) in [(0x01, 0x81), (0x81, 0x81), (0x00, 0x00), (b'G', b'G')] {
+            let mut bytes = [byte, 0x80];
+            assert_eq!(tamper_bytes(&faults, &mut bytes), 2);
+            assert_eq!(bytes[0], wanted);
+        }
+    }
+}

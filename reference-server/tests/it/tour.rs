@@ -4,6 +4,7 @@
 mod detour;
 
 use std::collections::BTreeSet;
+mod detours;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -24,20 +25,51 @@ const BOB: &str = "1f7d9e0a-52c1-4c1d-9b52-6b1f6f2f9c11";
 /// Faults that show only in a race, in statistics, in time, on a raw wire, on a socket or after a hundred requests;
 /// other tests see to some.
 const ELSEWHERE: &[Fault] = &[
+    Fault::BusyDeleteRefused,
+    Fault::ControlBytesDropped,
+    Fault::CutAtControlByte,
+    Fault::EmptyValueBreaksServer,
+    Fault::FailureCounterWraps,
     Fault::FastUnknownUser,
+    Fault::FieldNameExact,
+    Fault::FragmentTakenWhole,
+    Fault::HandshakeVersionIgnored,
+    Fault::HandshakeWordsExact,
+    Fault::LastTokenLocksButton,
+    Fault::LaxFraming,
+    Fault::LockoutForEver,
+    Fault::OneSocketPerToken,
+    Fault::OrdersWithReturnCode,
+    Fault::ParallelLoginRefused,
+    Fault::PingIsMessage,
     Fault::PingResetsSocketTimer,
     Fault::QuotaForGood,
     Fault::RefreshRace,
+    Fault::RefusalsRunOut,
+    Fault::SecondTokenJudged,
     Fault::SequentialTokens,
     Fault::ServerErrorOnOddBytes,
     Fault::ShortTokens,
+    Fault::SocketAnyHeaderOpens,
     Fault::SocketClosesInSilence,
+    Fault::SocketDropped,
+    Fault::SocketHeaderIgnored,
+    Fault::SocketLateTokenRefused,
+    Fault::SocketMessageExact,
+    Fault::SocketMessageOpensWindow,
     Fault::SocketNeverTimesOut,
     Fault::SocketNewsBeforeToken,
     Fault::SocketOrdersBeforeToken,
     Fault::SocketQueryToken,
+    Fault::SocketShowsToken,
+    Fault::SocketTimerRunsOn,
+    Fault::SocketTimesOutEarly,
     Fault::StickyConnection,
+    Fault::TokenPoolRunsDry,
+    Fault::TokenWearsOut,
+    Fault::TokensEndInTime,
     Fault::WindowRace,
+    Fault::WrongAcceptKey,
 ];
 
 /// A walk and what it has seen. Tokens are written as numbers in the order of their appearance.
@@ -409,7 +441,9 @@ impl Tour {
 async fn walk(faults: &[Fault], variants: &[&str]) -> Vec<String> {
     let mut tour = Tour::start(faults, variants);
     tour.gateway().await;
+    tour.gateway_detour().await;
     tour.channel().await;
+    tour.channel_detour().await;
     tour.visitor().await;
     tour.visitor_detour().await;
     tour.jwt().await;
