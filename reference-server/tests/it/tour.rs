@@ -26,6 +26,7 @@ const BOB: &str = "1f7d9e0a-52c1-4c1d-9b52-6b1f6f2f9c11";
 const ELSEWHERE: &[Fault] = &[
     Fault::FastUnknownUser,
     Fault::PingResetsSocketTimer,
+    Fault::CapitalFieldsUnread,
     Fault::QuotaForGood,
     Fault::RefreshRace,
     Fault::SequentialTokens,
