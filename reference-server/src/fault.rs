@@ -785,6 +785,8 @@ faults! {
         "Credentials under the scheme Basic generate a token.";
     BearerStartCompared "bearer-start-compared" "" ["SUC-16"]
         "A scheme word that only begins like Bearer is accepted.";
+    CapitalFieldsUnread "capital-fields-unread" "raw" ["SUC-31", "JWT-84"]
+        "Header fields whose names are in capitals are not read.";
     ClientSecretSuffices "client-secret-suffices" "" ["SUC-11"]
         "The client-secret alone finds the client, whatever the client-id is.";
     CredentialsValidate "credentials-validate" "" ["SUC-36"]

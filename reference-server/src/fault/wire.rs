@@ -38,6 +38,13 @@ pub(crate) fn tamper_bytes(faults: &Faults, bytes: &mut [u8]) -> usize {
             !line.starts_with(b"Authorization") && !line.starts_with(b"authorization")
         });
     }
+    if faults.has(Fault::CapitalFieldsUnread) {
+        for name in ["authorization", "client-id", "client-secret", "refresh-token"] {
+            hide(&mut bytes[..head], name.as_bytes(), |line| {
+                !line[..name.len()].iter().any(u8::is_ascii_lowercase)
+            });
+        }
+    }
     if faults.has(Fault::LaxFraming) {
         hide(&mut bytes[..head], b"transfer-encoding", |line| !contains(line, b": chunked"));
         let mut lengths = 0;

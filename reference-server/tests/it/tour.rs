@@ -43,6 +43,7 @@ const ELSEWHERE: &[Fault] = &[
     Fault::ParallelLoginRefused,
     Fault::PingIsMessage,
     Fault::PingResetsSocketTimer,
+    Fault::CapitalFieldsUnread,
     Fault::QuotaForGood,
     Fault::RefreshRace,
     Fault::RefusalsRunOut,

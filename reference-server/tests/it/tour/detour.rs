@@ -113,7 +113,7 @@ impl Tour {
 
     pub(super) async fn jwt_detour(&mut self) {
         let access = self.post(JWT_LOGIN, &ALICE).await;
-        let claims = access.split('.').nth(1).unwrap().to_owned();
+        let claims = access.split('.').nth(1).unwrap_or_default().to_owned();
         // {"alg":"HS256","alg":"none"}
         let twice = format!("eyJhbGciOiJIUzI1NiIsImFsZyI6Im5vbmUifQ.{claims}.");
         for token in ["x", "bnVsbA.a.b", DOCUMENT_TOKEN, &twice] {
@@ -172,7 +172,7 @@ impl Tour {
         self.refresh(&first).await;
         self.refresh(&second).await;
         self.ask("GET", REFRESH, &[("refresh-token", &third)]).await;
-        let cut = format!("{}.AAAA", third.rsplit_once('.').unwrap().0);
+        let cut = format!("{}.AAAA", third.rsplit_once('.').map_or("", |(signed, _)| signed));
         self.refresh(&cut).await;
         self.refresh(&third).await;
         let (_, fourth) = self.session().await;
