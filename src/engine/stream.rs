@@ -1,12 +1,14 @@
 //! Steps on WebSockets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::run::{OpenSocket, Runner, Stopped, stop};
 use crate::model::{Act, Exchange, Request, SocketEvent, Stop, StopKind};
 use crate::scenario::{Step, StreamAct, StreamMessage, StreamStep};
 use crate::wire::{Message, Opening, Socket};
 
+/// What is there already is seen in this time.
+const LEAST: Duration = Duration::from_millis(1);
 /// How long a pong may take.
 const PONG: Duration = Duration::from_secs(2);
 
@@ -113,9 +115,12 @@ impl Runner<'_> {
             StreamAct::Close(code) => open.socket.close(*code).await,
             StreamAct::Ping(payload) => open.socket.ping(payload, PONG).await,
             StreamAct::Receive(within) => {
+                // All copies share the time: a thousand silent ones must not take a thousand times as long.
+                let until = Instant::now() + *within;
                 let mut event = open.socket.receive(*within).await;
                 for copy in &mut open.copies {
-                    event = livelier(event, copy.receive(*within).await);
+                    let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+                    event = livelier(event, copy.receive(left).await);
                 }
                 event
             }

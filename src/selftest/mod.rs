@@ -13,6 +13,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::check::{CheckSettings, Plan, Provision, Selection, check};
+use crate::engine::Effort;
 use crate::event::{Event, Observer};
 use crate::model::{
     ClauseId, FalseAlarm, FaultRow, Finding, Flow, KillMatrix, Level, Report, Verdict,
@@ -145,7 +146,9 @@ impl Bench<'_> {
         } else {
             subject.clauses.iter().map(ToString::to_string).collect()
         };
-        match self.run(only, self.settings.seed, &*subject.servers) {
+        // What rests on chance is seen surely only with all repeats; the rest needs few.
+        let effort = if subject.alone { Effort::Normal } else { Effort::Quick };
+        match self.run(only, (self.settings.seed, effort), &*subject.servers) {
             Ok(report) => {
                 row.ran = report.findings.len();
                 row.killers = report
@@ -169,21 +172,28 @@ impl Bench<'_> {
             verdict,
             reason,
         };
-        let alarms: Vec<FalseAlarm> = match self.run(Vec::new(), innocent.seed, &*innocent.servers)
-        {
-            Ok(report) => report
-                .findings
-                .iter()
-                .filter(|finding| is_false_alarm(finding, innocent))
-                .map(|finding| alarm(Some(finding.check.clone()), finding.verdict, why(finding)))
-                .collect(),
-            Err(error) => vec![alarm(None, Verdict::Error, error)],
-        };
+        let alarms: Vec<FalseAlarm> =
+            match self.run(Vec::new(), (innocent.seed, Effort::Quick), &*innocent.servers) {
+                Ok(report) => report
+                    .findings
+                    .iter()
+                    .filter(|finding| is_false_alarm(finding, innocent))
+                    .map(|finding| {
+                        alarm(Some(finding.check.clone()), finding.verdict, why(finding))
+                    })
+                    .collect(),
+                Err(error) => vec![alarm(None, Verdict::Error, error)],
+            };
         self.tell(|witness| witness.clean(innocent, &alarms));
         alarms
     }
 
-    fn run(&self, only: Vec<String>, seed: u64, servers: &dyn Provision) -> Result<Report, String> {
+    fn run(
+        &self,
+        only: Vec<String>,
+        (seed, effort): (u64, Effort),
+        servers: &dyn Provision,
+    ) -> Result<Report, String> {
         let known = |pattern: &String| {
             self.library
                 .checks()
@@ -199,6 +209,7 @@ impl Bench<'_> {
             Plan::new(self.library, self.offered, &selection).map_err(|error| error.to_string())?;
         let settings = CheckSettings {
             seed,
+            effort,
             interrupt: Arc::new(Notify::new()),
             ..self.settings.check.clone()
         };

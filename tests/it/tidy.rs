@@ -33,7 +33,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "event",
         ],
     ),
-    ("selftest", &["model", "target", "event", "check"]),
+    ("selftest", &["model", "target", "engine", "event", "check"]),
     ("report", &["model", "event"]),
     (
         "cli",
