@@ -151,14 +151,26 @@ impl App {
 
     /// Whether a login for this name is refused unread; `variant` is the flow's throttle.
     pub(crate) fn throttles(&self, variant: Variant, flow: Flow, username: &str) -> bool {
-        self.variants.is(variant, "429") && self.throttle.refuses(self.clock.now(), flow, username)
+        let now = if self.faults.has(Fault::ThrottleForEver) { 0 } else { self.clock.now() };
+        self.variants.is(variant, "429") && self.throttle.refuses(now, flow, username)
     }
 
     /// Counts a wrong password for the throttle.
     pub(crate) fn login_failed(&self, variant: Variant, flow: Flow, username: &str) {
+        let stranger = || self.accounts.find(flow, username, true).is_none();
+        if self.faults.has(Fault::ThrottleForgotten)
+            || (self.faults.has(Fault::ThrottleKnowsUsers) && stranger())
+        {
+            return;
+        }
         if self.variants.is(variant, "429") {
             self.throttle.failed(self.clock.now(), flow, username);
         }
+    }
+
+    /// Whether a defect has grown tired of wrong passwords: this is one more, and any will do.
+    pub(crate) fn gives_in(&self) -> bool {
+        self.faults.has(Fault::FiftiethGuessWins) && self.faults.tick() > 50
     }
 
     /// Issues tokens in bulk, past every check of the flow, for measurements with many live tokens.

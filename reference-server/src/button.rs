@@ -27,7 +27,7 @@ use crate::http::{Answer, Credentials, challenged, credentials, json, quoted};
 use crate::store::{Digest, Store, hex, lock, random};
 use crate::variant::Variant;
 
-use defects::Marks;
+use defects::{Gap, Marks};
 use device::Device;
 use orders::{News, Orders};
 
@@ -121,6 +121,10 @@ fn new_token(app: &App, number: u64) -> String {
     }
     if app.faults.has(Fault::TokensEndInTime) {
         return format!("{}{:012x}", hex(&random::<18>()), app.clock.now() / 1000);
+    }
+    if app.faults.has(Fault::TokensHoldTime) {
+        let time = app.clock.now() / 1000 << 12 | number & 0xfff;
+        return format!("{}{time:016x}{}", hex(&random::<8>()), hex(&random::<8>()));
     }
     if app.faults.has(Fault::TokenTooShort) {
         return hex(&random::<8>());
@@ -224,6 +228,9 @@ fn accept(app: &App, text: &str, peer: IpAddr) -> Option<(Digest, Arc<Token>, u6
     if app.faults.has(Fault::TokenSuffixIgnored) {
         text = text.get(..TOKEN_LENGTH).unwrap_or(text);
     }
+    if app.faults.any() {
+        defects::search_slowly(app, text);
+    }
     let whole = if app.faults.any() { defects::whole_token(app, text) } else { None };
     let digest = Digest::of(whole.as_deref().unwrap_or(text));
     let token = app.button.tokens.get(&digest)?;
@@ -322,6 +329,10 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Ans
     if app.faults.has(Fault::BusyDeleteRefused) && used + 1000 > app.clock.now() {
         return error(&app, StatusCode::CONFLICT, -33, "The token is in use.");
     }
+    let gap = defects::gap(&app, &token).await;
+    if gap == Gap::Refused {
+        return error(&app, StatusCode::CONFLICT, -33, "The token is in use.");
+    }
     if app.faults.has(Fault::DeleteByQuery)
         && let Some(named) = crate::fault::query_token(request.uri())
     {
@@ -334,11 +345,13 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Ans
     let removed = app.faults.has(Fault::DeleteKeepsToken)
         || app.faults.has(Fault::DeletedTokenIsGone)
         || app.faults.has(Fault::DeleteRevokesAll)
-        || app.button.tokens.remove(&digest).is_some();
+        || gap == Gap::Undone
+        || app.button.tokens.remove(&digest).is_some()
+        || app.faults.has(Fault::DeleteAnsweredTwice);
     if !removed {
         return Refusal::Denied.answer(&app);
     }
-    token.revoked.store(true, Ordering::Release);
+    token.revoked.store(gap != Gap::Undone, Ordering::Release);
     if app.faults.has(Fault::LastTokenLocksButton) && app.button.tokens.entries().is_empty() {
         app.button.device.lock_for_good();
     }

@@ -94,6 +94,7 @@ impl Channel {
         if let Some(previous) = previous
             && !defects::renews(app, account, &previous.text)
             && app.variants.is(Variant::ChannelPreviousToken, "replaced")
+            && !app.faults.has(Fault::ParallelTokensBothLive)
         {
             self.tokens.remove(&Digest::of(&previous.text));
         }
@@ -172,7 +173,12 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, request: Request) -> A
         {
             refused(&app, Refusal::AccountState)
         }
-        Ok(account) => issued(&app, app.channel.issue(&app, account)),
+        Ok(account) => {
+            let before = defects::before(&app, account).await;
+            let text = app.channel.issue(&app, account);
+            defects::after(&app, account, before.as_deref(), &text).await;
+            issued(&app, text)
+        }
         Err(refusal) => refused(&app, refusal),
     }
 }
@@ -242,11 +248,14 @@ async fn log_in(app: &App, request: Request, spelling: &str) -> Result<usize, Re
         || app.faults.has(Fault::ChannelQueryLogin)
     {
         let query = Form::of_query(&parts.uri).ok_or(Refusal::Incomplete)?;
-        for name in ["username", "password"] {
+        for name in ["Username", "Password"] {
             if let Some(value) =
                 query.field_where(|known| known.eq_ignore_ascii_case(name)).filled()
             {
-                form.push(name.to_owned(), value.to_owned());
+                // Under the spelling that `check` looks for.
+                let name =
+                    if spelling == "exact" { name.to_owned() } else { name.to_ascii_lowercase() };
+                form.push(name, value.to_owned());
             }
         }
     }
@@ -285,7 +294,9 @@ fn check(app: &App, form: &Form, spelling: &str, any_case_by: Fault) -> Result<u
         return Err(Refusal::Incomplete);
     };
     let (flow, throttle) = (Flow::ChannelLogin, Variant::ChannelThrottle);
-    if app.throttles(throttle, flow, username) {
+    if app.throttles(throttle, flow, username)
+        && !(app.faults.has(Fault::ThrottleSparesOwner) && find(app, username, password).is_ok())
+    {
         return Err(Refusal::Throttled);
     }
     let account = find(app, username, password)
@@ -329,6 +340,9 @@ fn find<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAcco
     }
     if !account.is_active() && app.faults.has(Fault::StateBeforePassword) {
         return Err(Refusal::AccountState);
+    }
+    if app.gives_in() {
+        return Ok(account);
     }
     if app.faults.any() {
         defects::failed(app, account);

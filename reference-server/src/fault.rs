@@ -4,6 +4,7 @@
 //! Defects of the HTTP layer that every flow shares act in [`effect`]. No handler exists twice.
 
 mod effect;
+mod rewrite;
 mod route;
 mod wire;
 
@@ -19,6 +20,7 @@ pub(crate) use effect::{
     Memory, absolute_redirect, breaks_on, from_base64, html_error, markup, query_token,
     stack_trace, tamper, tampered_credentials, trace,
 };
+pub(crate) use rewrite::rewrite;
 pub(crate) use route::served_by_defect;
 pub(crate) use wire::{tamper_bytes, with_body_token};
 
@@ -64,8 +66,12 @@ faults! {
         "Of several credentials in the header of the gateway, any good one counts.";
     AnySchemeAccepted "any-scheme-accepted" "" ["BTN-45", "VMS-30", "JWT-59", "SUC-19", "CHN-16", "BTN-42"]
         "Any scheme word before a valid token is accepted.";
+    AnyWordAccepted "any-word-accepted" "raw" ["X-12"]
+        "Any good token among the words of the header is enough.";
     BareTokenAccepted "bare-token-accepted" "" ["CHN-16", "X-09", "BTN-42"]
         "A token without any scheme word is accepted.";
+    BodyTokenOverridesHeader "body-token-overrides-header" "" ["X-37", "JWT-41", "VMS-29", "SUC-36"]
+        "A token in the body of a GET takes the place of the header.";
     ChallengeErrorWithoutToken "challenge-error-without-token" "" ["X-04"]
         "A 401 names the error invalid_token although no token was presented.";
     ChallengeOddCharacters "challenge-odd-characters" "" ["X-05"]
@@ -78,6 +84,8 @@ faults! {
         "A connection that was let in once is let in with any header.";
     ControlBytesDropped "control-bytes-dropped" "raw" ["X-17"]
         "Null bytes in the head of a request are dropped.";
+    ControlCharactersDropped "control-characters-dropped" "raw" ["X-68", "X-17"]
+        "Control characters in the head of a request are dropped.";
     CookieOverridesHeader "cookie-overrides-header" "" ["X-37", "X-71"]
         "A good token in a cookie rescues a bad one in the header.";
     CookieTokenAccepted "cookie-token-accepted" "" ["BTN-47", "VMS-43", "JWT-27", "X-71", "CHN-16"]
@@ -92,14 +100,34 @@ faults! {
         "An empty Authorization value is answered by a 500.";
     FieldNameExact "field-name-exact" "raw" ["X-10"]
         "The field is only found as Authorization or authorization.";
+    FoldedLineJoined "folded-line-joined" "raw" ["X-17"]
+        "A folded line of the head is joined to the one before it, without a space.";
+    GuardByMethod "guard-by-method" "raw" ["BTN-43", "CHN-16", "VMS-29", "JWT-41", "SUC-36"]
+        "Tokens are asked for with the documented method alone, and every other one is served.";
+    GuardByRawPath "guard-by-raw-path" "raw" ["BTN-43", "CHN-16", "VMS-29", "JWT-41", "SUC-36"]
+        "The guard compares the path as it came, and the router one that it has tidied.";
+    LooseFieldName "loose-field-name" "raw" ["BTN-43", "VMS-29", "JWT-41", "SUC-36", "SUC-10"]
+        "Fields are found under names with underscores, and with X- or HTTP_ before them.";
     NoChallenge "no-challenge" "" ["X-01", "X-02", "CHN-17"]
         "A 401 carries no WWW-Authenticate header.";
+    NonAsciiDropped "non-ascii-dropped" "raw" ["X-68"]
+        "Bytes beyond ASCII in the head of a request are dropped.";
+    OptionsServes "options-serves" "raw" ["BTN-43", "VMS-29", "JWT-41", "SUC-36"]
+        "OPTIONS asks for no token and is answered like the documented method.";
+    OtherFieldTokenAccepted "other-field-token-accepted" "" ["X-37", "CHN-16", "VMS-29", "JWT-41", "SUC-36"]
+        "A token in X-Auth-Token or X-Api-Key takes the place of the header.";
+    ProxyUserTrusted "proxy-user-trusted" "raw" ["BTN-43", "CHN-16", "VMS-29", "JWT-41", "SUC-36"]
+        "A request that names a user as a proxy does needs no token.";
     QueryTokenAccepted "query-token-accepted" "" ["X-36", "BTN-47", "JWT-58", "CHN-16"]
         "A token in the query parameter access_token is accepted.";
     QueryTokenOverridesHeader "query-token-overrides-header" "" ["X-37", "BTN-47", "CHN-16"]
         "A good token in the query rescues a bad one in the header.";
     RefusalSticks "refusal-sticks" "raw" ["BTN-40"]
         "A connection that was refused once stays refused.";
+    RepeatedHeaderUnchecked "repeated-header-unchecked" "raw" ["X-12"]
+        "A request with several Authorization fields is let in unread.";
+    RepeatedQueryTokenAccepted "repeated-query-token-accepted" "" ["X-36"]
+        "A token that the query names more than once is accepted, and the last one counts.";
     SchemeCaseSensitive "scheme-case-sensitive" "" ["X-08", "JWT-60"]
         "The scheme word is only accepted as documented, letter for letter.";
     SchemeGlued "scheme-glued" "" ["X-09", "BTN-42"]
@@ -112,6 +140,8 @@ faults! {
         "A tab between scheme and token is accepted.";
     TokenSuffixIgnored "token-suffix-ignored" "" ["BTN-44", "VMS-31", "SUC-24", "CHN-16"]
         "Anything after the length of a real token is ignored.";
+    ValueTrimmed "value-trimmed" "raw" ["X-09"]
+        "Quotation marks, brackets and punctuation in the header are taken off, and it is decoded.";
     // Every flow: answers.
     AbsoluteRedirect "absolute-redirect" "" ["X-15", "X-73"]
         "A path with a surplus slash redirects to the host that the client names.";
@@ -160,6 +190,11 @@ faults! {
         "A token that is shown to the other environment is dead afterwards.";
     FastUnknownUser "fast-unknown-user" "load" ["X-65", "JWT-95", "VMS-45"]
         "An unknown user is refused before any password is hashed.";
+    FiftiethGuessWins "fiftieth-guess-wins" "load" ["JWT-09", "VMS-10", "CHN-38", "SUC-11"]
+        "After fifty wrong passwords any password logs in.";
+    NoRetryAfter "no-retry-after" "load" ["X-31"]
+        with ["jwt-login.throttle=429", "visitor-login.throttle=429", "channel-login.throttle=429"]
+        "An answer 429 does not say when to come back.";
     PasswordTrimmed "password-trimmed" "" ["JWT-25", "CHN-31"]
         "Spaces around a password are ignored.";
     RefusalsRunOut "refusals-run-out" "load" ["X-77"]
@@ -172,10 +207,26 @@ faults! {
         "Gateway tokens are made of the time and a counter.";
     ShortTokens "short-tokens" "load" ["X-60", "X-61", "BTN-17"]
         "Tokens hold sixteen random bits; the rest is padding.";
+    SlowPrefixCompare "slow-prefix-compare" "btn load" ["X-63"]
+        "Tokens are compared with the known ones letter by letter, and slowly.";
     SuccessOnFailure "success-on-failure" "" ["VMS-10", "VMS-16", "SUC-13", "SUC-16"]
         "A failure says that it is a success.";
+    ThrottleForEver "throttle-for-ever" "load clk" ["JWT-01", "VMS-01", "CHN-38"]
+        with ["jwt-login.throttle=429", "visitor-login.throttle=429", "channel-login.throttle=429"]
+        "A name that was closed for its wrong passwords is never opened again.";
+    ThrottleForgotten "throttle-forgotten" "load" ["X-31"]
+        with ["jwt-login.throttle=429", "visitor-login.throttle=429", "channel-login.throttle=429"]
+        "Wrong passwords are never counted, whatever the variant says.";
+    ThrottleKnowsUsers "throttle-knows-users" "load" ["X-64"]
+        with ["jwt-login.throttle=429", "visitor-login.throttle=429", "channel-login.throttle=429"]
+        "Only the wrong passwords of users that exist are counted.";
+    ThrottleSparesOwner "throttle-spares-owner" "load" ["X-31"]
+        with ["jwt-login.throttle=429", "visitor-login.throttle=429", "channel-login.throttle=429"]
+        "The right password logs in while its name is closed.";
     TokensEndInTime "tokens-end-in-time" "btn load" ["X-62"]
         "Gateway tokens end in the time of their creation.";
+    TokensHoldTime "tokens-hold-time" "btn load" ["X-62", "X-60"]
+        "Gateway tokens hold the time of their creation and a counter in their middle.";
     UnknownParameterRefused "unknown-parameter-refused" "btn" ["BTN-26", "CHN-03", "X-26"]
         "A parameter that is not documented is refused.";
     UnknownUserTold "unknown-user-told" "" ["X-64", "VMS-11", "JWT-10", "CHN-07"]
@@ -209,6 +260,8 @@ faults! {
         "Dates carry a zone.";
     DefaultNameCapitalised "default-name-capitalised" "btn" ["BTN-19"]
         "A token without a name is called Default.";
+    DeleteAnsweredTwice "delete-answered-twice" "btn load" ["BTN-55"]
+        "Two deletions of one token at the same moment both succeed.";
     DeleteByQuery "delete-by-query" "btn" ["BTN-57"]
         "A token in the query of DELETE is deleted as well.";
     DeleteKeepsToken "delete-keeps-token" "btn" ["BTN-55", "BTN-63"]
@@ -219,6 +272,8 @@ faults! {
         "Deleting one token deletes all.";
     DeletedTokenIsGone "deleted-token-is-gone" "btn" ["BTN-55", "BTN-59"]
         "A deleted token is answered as not found, and is still listed.";
+    DeletionsCollide "deletions-collide" "btn load" ["BTN-54"]
+        "Deletions of one token that meet are all refused.";
     DenialOpensWindow "denial-opens-window" "" ["BTN-11"]
         "A refused generate opens the window for the next one.";
     DescribesNewest "describes-newest" "btn" ["BTN-52"]
@@ -265,6 +320,8 @@ faults! {
         "A restart opens the window, as a press does.";
     ReturnCodeAsText "return-code-as-text" "" ["BTN-70"]
         "The returnCode of an error is a string.";
+    RevokeInTwoSteps "revoke-in-two-steps" "btn load" ["BTN-55", "X-69"]
+        "A use that is under way while its token is deleted writes the token back.";
     SameTokenEveryTime "same-token-every-time" "btn" ["BTN-35", "X-61"]
         "Every generate returns the same token.";
     SecondPressIgnored "second-press-ignored" "btn clk" ["BTN-08"]
@@ -314,6 +371,8 @@ faults! {
         "A handshake of any version opens a socket, and needs no key.";
     HandshakeWordsExact "handshake-words-exact" "ws" ["X-80"]
         "The fields of a handshake are compared letter for letter.";
+    IdleSocketsForgotten "idle-sockets-forgotten" "ws clk" ["BTN-91"]
+        "Only the first hundred sockets without a token are closed.";
     NoUpgradeField "no-upgrade-field" "" ["X-85"]
         "The answer 426 does not say what to upgrade to.";
     OneSocketPerToken "one-socket-per-token" "ws" ["BTN-36"]
@@ -356,6 +415,10 @@ faults! {
         "The twenty seconds run on after the token has come.";
     SocketTimesOutEarly "socket-times-out-early" "ws clk" ["BTN-83"]
         "A socket without a token is closed after fifteen seconds.";
+    SocketsLimited "sockets-limited" "ws" ["BTN-91"]
+        "With five hundred sockets open, further ones are refused.";
+    UnmaskedFramesAccepted "unmasked-frames-accepted" "ws" ["X-82"]
+        "Frames of a client need no mask.";
     WrongAcceptKey "wrong-accept-key" "ws" ["X-80"]
         "Every handshake is answered with the accept value of the example.";
     // channel-login
@@ -451,6 +514,10 @@ faults! {
         "A login replaces the token of every other user.";
     ParallelLoginRefused "parallel-login-refused" "load" ["CHN-21"]
         "A login is refused while another is under way.";
+    ParallelTokensBothDie "parallel-tokens-both-die" "load" ["CHN-21"]
+        "Two logins at the same moment each end the token of the other.";
+    ParallelTokensBothLive "parallel-tokens-both-live" "load" ["CHN-20"]
+        "Two logins at the same moment leave both their tokens alive.";
     PlaceholderTokenAccepted "placeholder-token-accepted" "" ["CHN-16"]
         "A token of zeros, left from the development, is accepted.";
     PutIsPost "put-is-post" "" ["CHN-29"]
@@ -625,16 +692,22 @@ faults! {
         "The token of a deleted user is answered by a 404.";
     DocumentTokenAccepted "document-token-accepted" "" ["JWT-48"]
         "The token that the document prints opens the first account.";
+    EmbeddedKeyTrusted "embedded-key-trusted" "" ["JWT-55", "X-58"]
+        "The key that a token's header holds is the one that its signature is checked with.";
     EmptySignatureAccepted "empty-signature-accepted" "" ["JWT-44"]
         "A token without its signature is accepted.";
     GenerousLeeway "generous-leeway" "clk" ["JWT-49", "X-53"]
         "Tokens are accepted for ten minutes past their expiry.";
+    HmacFamilyAccepted "hmac-family-accepted" "key" ["JWT-46", "X-50"]
+        "The key of HS256 is taken for HS384 and HS512 as well.";
     InactiveTokenAccepted "inactive-token-accepted" "state" ["JWT-54"]
         "The token of a deactivated user still works.";
     IssuedInFuture "issued-in-future" "" ["JWT-40"]
         "The time of issue is rounded up, so that a new token waits for its second.";
     JwtExpiryIgnored "jwt-expiry-ignored" "clk" ["JWT-49", "X-53"]
         "The expiry of a JWT is not checked.";
+    KeyUrlFetched "key-url-fetched" "" ["JWT-55", "X-58"]
+        "The address in a token's header is asked for a key.";
     MalformedJwtIsBadRequest "malformed-jwt-is-bad-request" "" ["JWT-42"]
         "A token that does not have three parts is answered by a 400.";
     MissingBearerForbidden "missing-bearer-forbidden" "" ["JWT-41"]
@@ -643,6 +716,8 @@ faults! {
         "A token without an expiry is accepted.";
     NotBeforeIgnored "not-before-ignored" "key" ["JWT-52", "X-53"]
         "Tokens from the future are accepted.";
+    OddClaimsBreak "odd-claims-break" "key" ["JWT-56", "X-68"]
+        "Well-signed claims of an unexpected shape are a server error.";
     PaddedJwtAccepted "padded-jwt-accepted" "" ["JWT-57"]
         "Padded base64url is accepted.";
     PaddedJwtIssued "padded-jwt-issued" "" ["JWT-30"]
@@ -657,6 +732,10 @@ faults! {
         "Two tokens of one second are identical.";
     TypOtherwise "typ-otherwise" "" ["JWT-31"]
         "The typ of access tokens is the word access.";
+    UnknownAlgorithmUnverified "unknown-algorithm-unverified" "" ["JWT-46", "X-50"]
+        "The signature of an algorithm that the server does not know is not checked.";
+    UnknownSubjectIsFirst "unknown-subject-is-first" "key" ["JWT-53"]
+        "A well-signed token whose subject nobody knows belongs to the first account.";
     WeakKey "weak-key" "" ["JWT-47", "X-52"]
         "Tokens are signed with a key from a tutorial.";
     // jwt-login: login and refresh
@@ -702,6 +781,8 @@ faults! {
         "A logout ends all sessions of its user.";
     LogoutRevokes "logout-revokes" "" ["JWT-94"]
         "A logout revokes its token, whatever the variant says.";
+    LongRefreshTokenBreaks "long-refresh-token-breaks" "raw" ["X-16", "X-68"]
+        "A refresh token of more than 4096 bytes is a server error.";
     MissingFieldUnnamed "missing-field-unnamed" "" ["JWT-13"]
         "A missing field is not named in the answer.";
     MissingRefreshTokenBreaks "missing-refresh-token-breaks" "" ["JWT-78"]
@@ -720,6 +801,8 @@ faults! {
         "GET refreshes as POST does.";
     RefreshChangesSubject "refresh-changes-subject" "acct2" ["JWT-80", "X-32"]
         "A refreshed token belongs to the first account.";
+    RefreshCookieAccepted "refresh-cookie-accepted" "" ["JWT-78"]
+        "A refresh token in a cookie is accepted.";
     RefreshEndsOthers "refresh-ends-others" "" ["JWT-86"]
         "A refresh ends the other sessions of its user.";
     RefreshEqualsAccess "refresh-equals-access" "" ["JWT-36"]
@@ -728,6 +811,8 @@ faults! {
         "The answer of a refresh lacks expires_in.";
     RefreshKeepsExpiry "refresh-keeps-expiry" "clk" ["JWT-80"]
         "A refreshed access token expires with the first one.";
+    RefreshListAccepted "refresh-list-accepted" "raw" ["JWT-79"]
+        "Of several refresh tokens any good one is enough, in one field or in several.";
     RefreshNeedsBearer "refresh-needs-bearer" "" ["JWT-71"]
         "A refresh without an access token beside it is refused.";
     RefreshNeverExpires "refresh-never-expires" "clk" ["JWT-74", "X-34"]
@@ -748,6 +833,8 @@ faults! {
         "A refresh token is read in any place, whatever the variant says.";
     RefreshTokenOpens "refresh-token-opens" "" ["JWT-37", "X-56"]
         "A refresh token is accepted as an access token.";
+    RefreshUncheckedWhenRepeated "refresh-unchecked-when-repeated" "raw" ["JWT-79"]
+        "Several refresh tokens in one request are exchanged unread for tokens of the first account.";
     RefreshedTokenOfWrongKind "refreshed-token-of-wrong-kind" "" ["JWT-80"]
         "The access token of a refresh is made like a refresh token.";
     RefusedRefreshSpends "refused-refresh-spends" "acct2" ["JWT-72"]
@@ -787,6 +874,10 @@ faults! {
         "A scheme word that only begins like Bearer is accepted.";
     CapitalFieldsUnread "capital-fields-unread" "raw" ["SUC-31", "JWT-84"]
         "Header fields whose names are in capitals are not read.";
+    CookieCredentialsAccepted "cookie-credentials-accepted" "" ["SUC-10"]
+        "Credentials in a cookie generate a token.";
+    ClientLockedForEver "client-locked-for-ever" "load clk" ["SUC-01"]
+        "Fifty wrong secrets close a client for good.";
     ClientSecretSuffices "client-secret-suffices" "" ["SUC-11"]
         "The client-secret alone finds the client, whatever the client-id is.";
     CredentialsValidate "credentials-validate" "" ["SUC-36"]
@@ -823,6 +914,8 @@ faults! {
         "A bad token is answered in other words and with another code.";
     LifetimeOfDay "lifetime-of-day" "" ["SUC-26", "SUC-25"]
         "The announced lifetime is a day.";
+    LongSecretBreaks "long-secret-breaks" "raw" ["X-16", "X-68"]
+        "A credential of more than 4096 bytes is a server error.";
     MissingSecretIgnored "missing-secret-ignored" "" ["SUC-10", "X-25"]
         "The client-id alone generates a token, unless a client-secret says otherwise.";
     MissingTokenReworded "missing-token-reworded" "" ["SUC-36", "SUC-18"]
@@ -833,6 +926,8 @@ faults! {
         "A new token ends the tokens of all clients.";
     OtherEnvironmentAccepted "other-environment-accepted" "env2" ["SUC-22", "X-40"]
         "A token of one environment is accepted by the other.";
+    PatienceWithoutTime "patience-without-time" "load" ["X-31"]
+        "After fifty wrong secrets a client is asked for patience, and not told for how long.";
     PlainDomainAccepted "plain-domain-accepted" "" ["SUC-09"]
         "The plain domain is accepted as client-id.";
     PrefixCosmetic "prefix-cosmetic" "env2" ["SUC-23"]
@@ -847,10 +942,16 @@ faults! {
         "After a hundred tokens a client gets no more, ever.";
     RefusalCarriesToken "refusal-carries-token" "" ["SUC-10", "SUC-11"]
         "The token is made before the credentials are checked, and stays in the refusal.";
+    RepeatedSecretAccepted "repeated-secret-accepted" "raw" ["SUC-11"]
+        "Of two client-secrets any right one is enough.";
+    RepeatedSecretUnchecked "repeated-secret-unchecked" "raw" ["SUC-11"]
+        "Several client-secrets are not compared with anything.";
     SecretEchoed "secret-echoed" "" ["X-66"]
         "A refusal repeats the client-secret.";
     SecretNotChecked "secret-not-checked" "" ["SUC-11"]
         "Any client-secret is accepted.";
+    SpaceInSecret "space-in-secret" "raw" ["SUC-01"]
+        "White space around a client-secret counts as part of it.";
     SuccessMessageReworded "success-message-reworded" "" ["SUC-14"]
         "The message of a success is written in other letters.";
     TextBehindTokenIgnored "text-behind-token-ignored" "" ["SUC-16"]
@@ -861,6 +962,8 @@ faults! {
         "Only the first characters of a token count.";
     TokenTypeLowerCase "token-type-lower-case" "" ["SUC-03"]
         "The token type is written in lower case.";
+    UnknownClientBreaks "unknown-client-breaks" "load" ["X-64", "X-68"]
+        "After fifty wrong secrets a client that does not exist is a server error.";
     UnknownClientTold "unknown-client-told" "" ["SUC-12", "X-23"]
         "An unknown client-id is told apart by a 403.";
     UnpaddedClientIdAccepted "unpadded-client-id-accepted" "" ["SUC-09"]

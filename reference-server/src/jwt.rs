@@ -227,7 +227,10 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, Refusal> {
     match (username, password) {
         (Some(username), Some(password)) if details.is_empty() => {
             let (flow, throttle) = (Flow::JwtLogin, Variant::JwtThrottle);
-            if app.throttles(throttle, flow, username) {
+            if app.throttles(throttle, flow, username)
+                && !(app.faults.has(Fault::ThrottleSparesOwner)
+                    && check(app, username, password).is_ok())
+            {
                 return Err(Refusal::Throttled);
             }
             check(app, username, password)
@@ -257,7 +260,7 @@ fn check<'a>(app: &'a App, username: &str, password: &str) -> Result<&'a LiveAcc
     if app.faults.has(Fault::JwtPasswordFolded) {
         right |= account.matches(0, &password.to_lowercase());
     }
-    if !right {
+    if !right && !app.gives_in() {
         return Err(Refusal::BadCredentials);
     }
     if app.faults.has(Fault::ReactivationIgnored) && app.jwt.sessions.shut_out(account) {

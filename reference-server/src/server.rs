@@ -381,6 +381,9 @@ async fn respond(site: &Site, client: &Client, mut request: Request<Incoming>) -
         remember(app, &client.remembered, &mut request);
         Memory::of(&request)
     });
+    if memory.is_some() {
+        fault::rewrite(app, client.peer.0, &mut request).await;
+    }
     if app.faults.has(Fault::CrossedRequests) {
         cross(&site.crossed, &mut request).await;
     }

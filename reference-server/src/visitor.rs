@@ -155,7 +155,9 @@ fn log_in<'a>(app: &'a App, form: &Form) -> Result<&'a LiveAccount, (Error, Hint
     }
     let login = read_login(app, form).map_err(|error| (error, None))?;
     let (flow, throttle) = (Flow::VisitorLogin, Variant::VisitorThrottle);
-    if app.throttles(throttle, flow, &login.username) {
+    if app.throttles(throttle, flow, &login.username)
+        && !(app.faults.has(Fault::ThrottleSparesOwner) && find(app, &login).is_ok())
+    {
         return Err((Error::Throttled, None));
     }
     find(app, &login).inspect_err(|_| app.login_failed(throttle, flow, &login.username))
@@ -180,6 +182,9 @@ fn find<'a>(app: &'a App, login: &Login) -> Result<&'a LiveAccount, (Error, Hint
         return Err((error, Some(("username", "Username not found"))));
     };
     if !account.matches(0, &login.password) && !defect::matches(app, account, &login.password) {
+        if app.gives_in() {
+            return Ok(account);
+        }
         return Err((Error::WrongCredentials, Some(("password", "Password incorrect"))));
     }
     if !account.is_active() {

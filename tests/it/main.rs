@@ -9,6 +9,7 @@ mod check;
 mod explain;
 mod lint;
 mod reports;
+mod selftest;
 mod serve;
 mod support;
 mod tidy;

@@ -28,6 +28,8 @@ pub(super) struct Marks {
     uses: AtomicU64,
     /// How many sockets it has opened.
     pub(super) sockets: AtomicU64,
+    /// How many requests are deleting it.
+    deletions: AtomicU64,
     /// Whether it was generated with another token.
     pub(super) child: AtomicBool,
 }
@@ -38,9 +40,88 @@ impl Marks {
             text: text.to_owned(),
             uses: AtomicU64::new(0),
             sockets: AtomicU64::new(0),
+            deletions: AtomicU64::new(0),
             child: AtomicBool::new(false),
         }
     }
+}
+
+/// How long a defect takes between two steps that belong together.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(3);
+
+/// Sockets that wait without a token beyond this number are forgotten, or turned away.
+const HUNDRED: u64 = 100;
+
+/// Sockets that may be open where a defect limits them.
+const SOCKETS: u64 = 500;
+
+/// Spins for a microsecond for each of the letters that two texts have in common at their beginning.
+fn compare_slowly(known: &str, text: &str) -> bool {
+    for (own, other) in known.bytes().zip(text.bytes()) {
+        if own != other {
+            return false;
+        }
+        let began = std::time::Instant::now();
+        while began.elapsed() < LETTER {
+            std::hint::spin_loop();
+        }
+    }
+    known.len() == text.len()
+}
+
+/// What comparing one letter takes.
+const LETTER: std::time::Duration = std::time::Duration::from_micros(2);
+
+/// Compares a text with all tokens as a naive store would.
+pub(super) fn search_slowly(app: &App, text: &str) {
+    if app.faults.has(Fault::SlowPrefixCompare) {
+        for token in app.button.tokens.entries() {
+            if token.marks.as_ref().is_some_and(|marks| compare_slowly(&marks.text, text)) {
+                return;
+            }
+        }
+    }
+}
+
+/// What happens to a deletion between finding the token and ending it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// Nothing.
+    Alone,
+    /// It meets another deletion, and both are refused.
+    Refused,
+    /// It meets a use, which writes the token back.
+    Undone,
+}
+
+/// Waits between finding a token and ending it, where a defect has a gap there.
+pub(super) async fn gap(app: &App, token: &Token) -> Gap {
+    let gaps = [Fault::DeleteAnsweredTwice, Fault::DeletionsCollide, Fault::RevokeInTwoSteps];
+    let gapped = gaps.into_iter().any(|fault| app.faults.has(fault));
+    let Some(marks) = token.marks.as_ref().filter(|_| gapped) else {
+        return Gap::Alone;
+    };
+    let uses = marks.uses.load(Ordering::Acquire);
+    let others = marks.deletions.fetch_add(1, Ordering::AcqRel);
+    tokio::time::sleep(MOMENT).await;
+    let met = others > 0 || marks.deletions.load(Ordering::Acquire) > 1;
+    marks.deletions.fetch_sub(1, Ordering::AcqRel);
+    if met && app.faults.has(Fault::DeletionsCollide) {
+        return Gap::Refused;
+    }
+    let used = marks.uses.load(Ordering::Acquire) > uses;
+    if used && app.faults.has(Fault::RevokeInTwoSteps) { Gap::Undone } else { Gap::Alone }
+}
+
+/// Whether a new socket is turned away.
+pub(super) fn turns_away(app: &App) -> bool {
+    app.faults.has(Fault::SocketsLimited)
+        && app.counters.open_sockets.load(Ordering::Relaxed) >= SOCKETS
+}
+
+/// Whether the twenty seconds of a new socket never end.
+pub(super) fn forgets(app: &App) -> bool {
+    app.faults.has(Fault::IdleSocketsForgotten) && app.faults.tick() > HUNDRED
 }
 
 /// The name as the gateway keeps it.

@@ -81,13 +81,19 @@ pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Answe
         }
         Err(refusal) => return refusal.answer(&app),
     };
+    if defects::turns_away(&app) {
+        return problem(&app, StatusCode::SERVICE_UNAVAILABLE);
+    }
     let limit = app.limits.frame_bytes;
-    upgrade.max_message_size(limit).max_frame_size(limit).on_upgrade(move |socket| async move {
-        app.counters.open_sockets.fetch_add(1, Ordering::Relaxed);
-        let mut session = Session { app: &app, peer, socket };
-        session.run(opening).await;
-        app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
-    })
+    let bare = app.faults.has(Fault::UnmaskedFramesAccepted);
+    upgrade.accept_unmasked_frames(bare).max_message_size(limit).max_frame_size(limit).on_upgrade(
+        move |socket| async move {
+            app.counters.open_sockets.fetch_add(1, Ordering::Relaxed);
+            let mut session = Session { app: &app, peer, socket };
+            session.run(opening).await;
+            app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
+        },
+    )
 }
 
 /// What defects read into the fields of a handshake.
@@ -184,13 +190,14 @@ impl Session<'_> {
         let length = milliseconds(app.lifetimes.socket);
         let early = if app.faults.has(Fault::SocketTimesOutEarly) { length / 4 } else { 0 };
         let began = app.clock.now();
+        let forgotten = defects::forgets(app);
         let mut ends = began + length - early;
         let mut news = app.button.orders.listen();
         if app.faults.has(Fault::SocketOrdersBeforeToken) {
             self.send(app.button.orders.snapshot(app.clock.now())).await?;
         }
         loop {
-            let endless = app.faults.has(Fault::SocketNeverTimesOut);
+            let endless = app.faults.has(Fault::SocketNeverTimesOut) || forgotten;
             tokio::select! {
                 received = self.socket.recv() => match received {
                     Some(Ok(Message::Text(_)))

@@ -11,6 +11,10 @@ use crate::clock::milliseconds;
 use crate::fault::{Fault, from_base64};
 use crate::http::{FORM, Field, Form};
 use crate::store::{Digest, lock};
+use crate::variant::Variant;
+
+/// How long a defect takes between two steps that belong together.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(3);
 
 /// Where a column for UUIDs ends.
 const PASSWORD_COLUMN: usize = 36;
@@ -67,6 +71,37 @@ pub(super) async fn begin(app: &App) -> Result<Option<SemaphorePermit<'_>>, Refu
     let permit = app.channel.under_way.try_acquire().map_err(|_| Refusal::Credentials)?;
     tokio::time::sleep(std::time::Duration::from_millis(3)).await;
     Ok(Some(permit))
+}
+
+/// The token that a login is about to replace, where a defect looks that up a moment too early.
+pub(super) async fn before(app: &App, account: usize) -> Option<String> {
+    if !app.faults.has(Fault::ParallelTokensBothLive) {
+        return None;
+    }
+    let current = lock(&app.channel.current).get(&account).map(|current| current.text.clone());
+    tokio::time::sleep(MOMENT).await;
+    current
+}
+
+/// Ends the tokens that a login replaces by such a defect; `before` is what it had looked up.
+pub(super) async fn after(app: &App, account: usize, before: Option<&str>, text: &str) {
+    let replaced = app.variants.is(Variant::ChannelPreviousToken, "replaced");
+    if let Some(before) = before
+        && replaced
+    {
+        app.channel.tokens.remove(&Digest::of(before));
+    }
+    if !app.faults.has(Fault::ParallelTokensBothDie) || !replaced {
+        return;
+    }
+    tokio::time::sleep(MOMENT).await;
+    let current = lock(&app.channel.current).get(&account).map(|current| current.text.clone());
+    if let Some(current) = current
+        && current != text
+    {
+        // Another login has come between, and is taken for the one before.
+        app.channel.tokens.remove(&Digest::of(&current));
+    }
 }
 
 /// Reads a form with the installed defects.

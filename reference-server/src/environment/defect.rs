@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,12 +12,15 @@ use super::{CHALLENGE, Environment, domain_of, new_token, problem, single};
 use crate::account::{Flow, LiveAccount};
 use crate::app::App;
 use crate::fault::{Fault, from_base64};
-use crate::http::{Answer, Credentials, Form, credentials, json, parse_credentials};
+use crate::http::{Answer, Credentials, Form, credentials, decode, json, parse_credentials};
 use crate::store::{Digest, hex, lock, random};
 use crate::variant::Variant;
 
 /// How much of a token `token-start-suffices` looks at: the longer prefix and sixteen characters behind it.
 const START: usize = 24;
+
+/// How many wrong secrets some defects bear.
+const GUESSES: u64 = 50;
 
 /// How many tokens a client gets that has a quota for good.
 const QUOTA: u32 = 100;
@@ -81,6 +84,42 @@ pub(super) fn tenant<'a>(
     let secret = single(headers, "client-secret");
     let right =
         |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);
+    let secrets =
+        || headers.get_all("client-secret").iter().filter_map(|value| value.to_str().ok());
+    if has(Fault::RepeatedSecretUnchecked) && secrets().count() > 1 {
+        return Some(account);
+    }
+    if has(Fault::RepeatedSecretAccepted) && secrets().count() > 1 {
+        let found = account.filter(|account| secrets().any(|secret| right(account, secret)));
+        return Some(found);
+    }
+    if has(Fault::CookieCredentialsAccepted)
+        && let Some(cookies) = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok())
+    {
+        let cookie = |name: &str| {
+            let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+            pairs.find(|(own, _)| *own == name).map(|(_, value)| decode(value.as_bytes()))?
+        };
+        let id = cookie("client-id").and_then(|id| domain_of(app, &id));
+        let account = id.and_then(|domain| named(&domain));
+        let secret = cookie("client-secret").unwrap_or_default();
+        return Some(account.filter(|account| right(account, &secret)));
+    }
+    if let (Some(account), Some(secret)) = (account, secret)
+        && !right(&account, secret)
+        && app.gives_in()
+    {
+        return Some(Some(account));
+    }
+    if has(Fault::ClientLockedForEver)
+        && let (Some(account), Some(secret)) = (account, secret)
+    {
+        let closed = app.faults.ticks() >= GUESSES;
+        if !right(&account, secret) {
+            app.faults.tick();
+        }
+        return Some((right(&account, secret) && !closed).then_some(account));
+    }
     if has(Fault::MissingSecretIgnored) && secret.is_none() {
         return Some(account);
     }
@@ -127,6 +166,18 @@ pub(super) fn refusal(app: &App, headers: &HeaderMap, environment: Environment) 
     }
     let id = single(headers, "client-id").and_then(|id| domain_of(app, id));
     let known = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false).is_some();
+    if has(Fault::PatienceWithoutTime) && app.faults.tick() > GUESSES {
+        return Some(problem(StatusCode::TOO_MANY_REQUESTS));
+    }
+    if has(Fault::UnknownClientBreaks)
+        && !id.as_ref().is_some_and(|domain| known(domain))
+        && app.faults.tick() > GUESSES
+    {
+        return Some(problem(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+    if has(Fault::LongSecretBreaks) && headers.values().any(|value| value.len() > 4096) {
+        return Some(problem(StatusCode::INTERNAL_SERVER_ERROR));
+    }
     if has(Fault::UnknownClientTold) && !id.is_some_and(|domain| known(&domain)) {
         return Some(problem(StatusCode::FORBIDDEN));
     }

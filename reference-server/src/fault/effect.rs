@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, AUTHORIZATION,
-    CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, PRAGMA,
+    CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, PRAGMA, RETRY_AFTER,
     SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -262,6 +262,9 @@ pub(crate) fn tamper(faults: &Faults, memory: Memory, answer: &mut Answer) {
     }
     if faults.has(Fault::NoAllow) {
         headers.remove(ALLOW);
+    }
+    if faults.has(Fault::NoRetryAfter) {
+        headers.remove(RETRY_AFTER);
     }
     if faults.has(Fault::NoPragma) {
         headers.remove(PRAGMA);

@@ -33,6 +33,27 @@ pub(crate) fn tamper_bytes(faults: &Faults, bytes: &mut [u8]) -> usize {
             head -= count;
         }
     }
+    let dropped = |byte: u8| {
+        (faults.has(Fault::NonAsciiDropped) && !byte.is_ascii())
+            || (faults.has(Fault::ControlCharactersDropped)
+                && byte.is_ascii_control()
+                && !b"\r\n\t".contains(&byte))
+    };
+    while let Some(at) = bytes[..head].iter().position(|byte| dropped(*byte)) {
+        remove(bytes, at, 1);
+        head -= 1;
+    }
+    if faults.has(Fault::FoldedLineJoined) {
+        while let Some(at) =
+            bytes[..head].windows(3).position(|three| three == b"\r\n " || three == b"\r\n\t")
+        {
+            remove(bytes, at, 3);
+            head -= 3;
+        }
+    }
+    if faults.has(Fault::SpaceInSecret) {
+        keep_spaces(&mut bytes[..head], b"client-secret:");
+    }
     if faults.has(Fault::FieldNameExact) {
         hide(&mut bytes[..head], b"authorization", |line| {
             !line.starts_with(b"Authorization") && !line.starts_with(b"authorization")
@@ -75,6 +96,22 @@ fn hide(head: &mut [u8], name: &[u8], mut is: impl FnMut(&[u8]) -> bool) {
             head[start] = b'X';
         }
         start = end;
+    }
+}
+
+/// Makes white space around the value of a field a part of it, which a reader of HTTP would drop.
+fn keep_spaces(head: &mut [u8], field: &[u8]) {
+    for line in head.split_mut(|byte| *byte == b'\n') {
+        let named = line.get(..field.len()).is_some_and(|own| own.eq_ignore_ascii_case(field));
+        let end = line.strip_suffix(b"\r").unwrap_or(line).len();
+        // One space before the value is the usual way to write a field.
+        if named && let Some(value) = line.get_mut(field.len() + 1..end) {
+            for at in [0, value.len().saturating_sub(1)] {
+                if let Some(edge) = value.get_mut(at).filter(|edge| b" \t".contains(*edge)) {
+                    *edge = b'_';
+                }
+            }
+        }
     }
 }
 

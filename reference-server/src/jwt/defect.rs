@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac, digest::KeyInit};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::Value;
+use sha2::{Sha256, Sha384, Sha512};
 
 use super::token::{Kind, verify};
 use super::{authorized, detail, problem};
@@ -77,6 +79,10 @@ pub(super) fn refusal(app: &App, parts: (&HeaderMap, &Uri)) -> Option<Answer> {
             if has(Fault::BrokenHeaderBreaks) && !header.is_some_and(|header| header.is_object()) {
                 return Some(problem(StatusCode::INTERNAL_SERVER_ERROR));
             }
+            let odd = || is_odd(app, &token);
+            if has(Fault::OddClaimsBreak) && odd() {
+                return Some(problem(StatusCode::INTERNAL_SERVER_ERROR));
+            }
             if has(Fault::MalformedJwtIsBadRequest) && pieces.count() != 2 {
                 return Some(problem(StatusCode::BAD_REQUEST));
             }
@@ -86,6 +92,19 @@ pub(super) fn refusal(app: &App, parts: (&HeaderMap, &Uri)) -> Option<Answer> {
         }
         _ => None,
     }
+}
+
+/// Whether a token is well signed, and its claims are not an object with a text for a subject.
+fn is_odd(app: &App, token: &str) -> bool {
+    let Some((message, signature)) = token.rsplit_once('.') else {
+        return false;
+    };
+    let signed = URL_SAFE_NO_PAD
+        .decode(signature)
+        .is_ok_and(|signature| signs::<Hmac<Sha256>>(&app.jwt.keys.raw, message, &signature));
+    let claims = message.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let claims = claims.and_then(|claims| serde_json::from_slice::<Value>(&claims).ok());
+    signed && !claims.is_some_and(|claims| claims["exp"].is_u64() && claims["aud"].is_string())
 }
 
 /// The first good token of several Authorization headers.
@@ -163,4 +182,97 @@ pub(super) fn repeated_none(app: &App, header: &[u8]) -> bool {
     app.faults.has(Fault::RepeatedAlgorithmCounts)
         && serde_json::from_slice(header).is_ok_and(|last: Value| last["alg"] == "none")
         && header.windows(4).filter(|name| name.eq_ignore_ascii_case(b"alg\"")).count() > 1
+}
+
+/// Whether a defect trusts a signature that the rules do not.
+pub(super) fn vouched(app: &App, kind: Kind, token: (&str, &str)) -> bool {
+    if !app.faults.any() || kind != Kind::Access {
+        return false;
+    }
+    let (message, signature) = token;
+    let header = message.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header: Value =
+        header.and_then(|header| serde_json::from_slice(&header).ok()).unwrap_or_default();
+    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
+        return false;
+    };
+    if app.faults.has(Fault::KeyUrlFetched)
+        && let Some(address) = header["jku"].as_str().or(header["x5u"].as_str())
+    {
+        knock(address);
+    }
+    if app.faults.has(Fault::EmbeddedKeyTrusted)
+        && let Some(key) = header["jwk"]["k"].as_str()
+        && let Ok(key) = URL_SAFE_NO_PAD.decode(key)
+    {
+        return signs::<Hmac<Sha256>>(&key, message, &signature);
+    }
+    if app.faults.has(Fault::UnknownAlgorithmUnverified) {
+        let known = |name: &str| name == "HS256" || name.eq_ignore_ascii_case("none");
+        return header["alg"].as_str().is_some_and(|name| !known(name));
+    }
+    let key = &app.jwt.keys.raw;
+    app.faults.has(Fault::HmacFamilyAccepted)
+        && match header["alg"].as_str() {
+            Some("HS384") => signs::<Hmac<Sha384>>(key, message, &signature),
+            Some("HS512") => signs::<Hmac<Sha512>>(key, message, &signature),
+            _ => false,
+        }
+}
+
+fn signs<M: Mac + KeyInit>(key: &[u8], message: &str, signature: &[u8]) -> bool {
+    <M as Mac>::new_from_slice(key).is_ok_and(|mut mac| {
+        mac.update(message.as_bytes());
+        mac.verify_slice(signature).is_ok()
+    })
+}
+
+/// Asks the host of an address for its key, and makes nothing of the answer.
+fn knock(address: &str) {
+    let host = address.split("//").nth(1).and_then(|rest| rest.split('/').next());
+    let Some(host) = host.and_then(|host| host.parse::<std::net::SocketAddr>().ok()) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let second = std::time::Duration::from_secs(1);
+        let Ok(mut stream) = std::net::TcpStream::connect_timeout(&host, second) else {
+            return;
+        };
+        // Whatever becomes of it: the key is not used.
+        let _ = stream.set_read_timeout(Some(second));
+        let _ = write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let _ = stream.read(&mut [0; 512]);
+    });
+}
+
+/// The subject, or by a defect the first account's where nobody is meant.
+pub(super) fn known(app: &App, subject: Option<String>) -> Option<String> {
+    let first = app.accounts.first(Flow::JwtLogin).map(|first| first.id().to_owned());
+    let stranger = subject.as_ref().is_none_or(|subject| app.accounts.by_id(subject).is_none());
+    if stranger && app.faults.has(Fault::UnknownSubjectIsFirst) { first } else { subject }
+}
+
+/// What defects read in the fields of a refresh: a token, or a finished answer.
+pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<String, Answer>> {
+    if !app.faults.any() {
+        return None;
+    }
+    let has = |fault| app.faults.has(fault);
+    let values: Vec<&str> =
+        headers.get_all("refresh-token").iter().filter_map(|value| value.to_str().ok()).collect();
+    if has(Fault::LongRefreshTokenBreaks) && values.iter().any(|value| value.len() > 4096) {
+        return Some(Err(problem(StatusCode::INTERNAL_SERVER_ERROR)));
+    }
+    if has(Fault::RefreshUncheckedWhenRepeated) && values.len() > 1 {
+        let pair = app.jwt.sessions.begin(app, app.accounts.first(Flow::JwtLogin)?);
+        return Some(Ok(pair.refresh));
+    }
+    if has(Fault::RefreshListAccepted) {
+        let mut words = values.iter().flat_map(|value| value.split([',', ' ', ';', '"']));
+        return words.find(|word| app.jwt.sessions.is_fresh(word)).map(|word| Ok(word.to_owned()));
+    }
+    let cookies = headers.get(COOKIE).filter(|_| has(Fault::RefreshCookieAccepted))?;
+    let (_, token) = cookies.to_str().ok()?.split_once('=')?;
+    Some(Ok(token.to_owned()))
 }

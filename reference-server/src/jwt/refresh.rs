@@ -24,7 +24,12 @@ pub(crate) async fn refresh(State(app): State<Arc<App>>, request: Request) -> An
     if defect::bearer_refused(&app, &parts.headers) {
         return unauthorized(&app, INVALID_TOKEN);
     }
+    let by_defect = match defect::refresh_token(&app, &parts.headers) {
+        Some(Err(answer)) => return answer,
+        read => read.and_then(Result::ok),
+    };
     let token = match header_token(&parts.headers) {
+        _ if by_defect.is_some() => by_defect,
         Ok(Some(token)) => Some(token.to_owned()),
         Ok(None)
             if app.variants.is(Variant::RefreshPlace, "anywhere")
