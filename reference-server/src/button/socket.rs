@@ -86,12 +86,14 @@ pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Answe
     }
     let limit = app.limits.frame_bytes;
     let bare = app.faults.has(Fault::UnmaskedFramesAccepted);
-    upgrade.accept_unmasked_frames(bare).max_message_size(limit).max_frame_size(limit).on_upgrade(move |socket| async move {
-        app.counters.open_sockets.fetch_add(1, Ordering::Relaxed);
-        let mut session = Session { app: &app, peer, socket };
-        session.run(opening).await;
-        app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
-    })
+    upgrade.accept_unmasked_frames(bare).max_message_size(limit).max_frame_size(limit).on_upgrade(
+        move |socket| async move {
+            app.counters.open_sockets.fetch_add(1, Ordering::Relaxed);
+            let mut session = Session { app: &app, peer, socket };
+            session.run(opening).await;
+            app.counters.open_sockets.fetch_sub(1, Ordering::Relaxed);
+        },
+    )
 }
 
 /// What defects read into the fields of a handshake.

@@ -84,9 +84,8 @@ pub(super) fn tenant<'a>(
     let secret = single(headers, "client-secret");
     let right =
         |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);
-    let secrets = || {
-        headers.get_all("client-secret").iter().filter_map(|value| value.to_str().ok())
-    };
+    let secrets =
+        || headers.get_all("client-secret").iter().filter_map(|value| value.to_str().ok());
     if has(Fault::RepeatedSecretUnchecked) && secrets().count() > 1 {
         return Some(account);
     }

@@ -32,12 +32,7 @@ static GUARDED: [Guarded; 5] = [
     guarded(VALIDATE, Method::GET, Flow::EnvironmentToken, "Bearer"),
 ];
 
-const fn guarded(
-    path: &'static str,
-    method: Method,
-    flow: Flow,
-    scheme: &'static str,
-) -> Guarded {
+const fn guarded(path: &'static str, method: Method, flow: Flow, scheme: &'static str) -> Guarded {
     Guarded { path, method, flow, scheme }
 }
 

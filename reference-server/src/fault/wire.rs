@@ -44,9 +44,8 @@ pub(crate) fn tamper_bytes(faults: &Faults, bytes: &mut [u8]) -> usize {
         head -= 1;
     }
     if faults.has(Fault::FoldedLineJoined) {
-        while let Some(at) = bytes[..head]
-            .windows(3)
-            .position(|three| three == b"\r\n " || three == b"\r\n\t")
+        while let Some(at) =
+            bytes[..head].windows(3).position(|three| three == b"\r\n " || three == b"\r\n\t")
         {
             remove(bytes, at, 3);
             head -= 3;

@@ -259,17 +259,17 @@ pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<Str
         return None;
     }
     let has = |fault| app.faults.has(fault);
-    let values: Vec<&str> = headers
-        .get_all("refresh-token")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
+    let values: Vec<&str> =
+        headers.get_all("refresh-token").iter().filter_map(|value| value.to_str().ok()).collect();
     if has(Fault::LongRefreshTokenBreaks) && values.iter().any(|value| value.len() > 4096) {
         return Some(Err(problem(StatusCode::INTERNAL_SERVER_ERROR)));
     }
     if has(Fault::RefreshUncheckedWhenRepeated) && values.len() > 1 {
         let pair = app.jwt.sessions.begin(app, app.accounts.first(Flow::JwtLogin)?);
         return Some(Ok(pair.refresh));
+    }
+    if has(Fault::LastRefreshTokenCounts) && values.len() > 1 {
+        return values.last().map(|last| Ok((*last).to_owned()));
     }
     if has(Fault::RefreshListAccepted) {
         let mut words = values.iter().flat_map(|value| value.split([',', ' ', ';', '"']));
