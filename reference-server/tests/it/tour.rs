@@ -24,19 +24,35 @@ const BOB: &str = "1f7d9e0a-52c1-4c1d-9b52-6b1f6f2f9c11";
 /// Faults that show only in a race, in statistics, in time, on a raw wire, on a socket or after a hundred requests;
 /// other tests see to some.
 const ELSEWHERE: &[Fault] = &[
+    Fault::ControlCharactersDropped,
+    Fault::DeleteAnsweredTwice,
+    Fault::DeletionsCollide,
     Fault::FastUnknownUser,
+    Fault::FoldedLineJoined,
+    Fault::HmacFamilyAccepted,
+    Fault::IdleSocketsForgotten,
+    Fault::KeyUrlFetched,
+    Fault::NonAsciiDropped,
+    Fault::ParallelTokensBothDie,
+    Fault::ParallelTokensBothLive,
     Fault::PingResetsSocketTimer,
     Fault::QuotaForGood,
     Fault::RefreshRace,
+    Fault::RevokeInTwoSteps,
     Fault::SequentialTokens,
     Fault::ServerErrorOnOddBytes,
     Fault::ShortTokens,
+    Fault::SlowPrefixCompare,
     Fault::SocketClosesInSilence,
     Fault::SocketNeverTimesOut,
     Fault::SocketNewsBeforeToken,
     Fault::SocketOrdersBeforeToken,
     Fault::SocketQueryToken,
+    Fault::SocketsLimited,
+    Fault::SpaceInSecret,
     Fault::StickyConnection,
+    Fault::TokensHoldTime,
+    Fault::UnmaskedFramesAccepted,
     Fault::WindowRace,
 ];
 
@@ -416,6 +432,7 @@ async fn walk(faults: &[Fault], variants: &[&str]) -> Vec<String> {
     tour.jwt_detour().await;
     tour.environment().await;
     tour.environment_detour().await;
+    tour.wire_detour().await;
     tour.log
 }
 
