@@ -253,6 +253,7 @@ pub(crate) fn validate(app: &App, parts: (&HeaderMap, &Uri), peer: IpAddr) -> An
         Ok(found) => found,
         Err(refusal) => return refusal.answer(app),
     };
+    defects::validated(&token);
     app.counters.count(Flow::GatewayButton, Tally::Accepted);
     let used = if app.variants.is(Variant::LastUsedOfReader, "before") {
         before

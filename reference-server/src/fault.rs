@@ -191,7 +191,7 @@ faults! {
     FastUnknownUser "fast-unknown-user" "load" ["X-65", "JWT-95", "VMS-45"]
         "An unknown user is refused before any password is hashed.";
     FiftiethGuessWins "fiftieth-guess-wins" "load" ["JWT-09", "VMS-10", "CHN-38", "SUC-11"]
-        "After fifty wrong passwords any password logs in.";
+        "After fifty wrong passwords or secrets any other one will do.";
     NoRetryAfter "no-retry-after" "load" ["X-31"]
         with ["jwt-login.throttle=429", "visitor-login.throttle=429", "channel-login.throttle=429"]
         "An answer 429 does not say when to come back.";
@@ -208,7 +208,7 @@ faults! {
     ShortTokens "short-tokens" "load" ["X-60", "X-61", "BTN-17"]
         "Tokens hold sixteen random bits; the rest is padding.";
     SlowPrefixCompare "slow-prefix-compare" "btn load" ["X-63"]
-        "Tokens are compared with the known ones letter by letter, and slowly.";
+        "Gateway tokens are compared with the known ones letter by letter, and slowly.";
     SuccessOnFailure "success-on-failure" "" ["VMS-10", "VMS-16", "SUC-13", "SUC-16"]
         "A failure says that it is a success.";
     ThrottleForEver "throttle-for-ever" "load clk" ["JWT-01", "VMS-01", "CHN-38"]
@@ -321,7 +321,7 @@ faults! {
     ReturnCodeAsText "return-code-as-text" "" ["BTN-70"]
         "The returnCode of an error is a string.";
     RevokeInTwoSteps "revoke-in-two-steps" "btn load" ["BTN-55", "X-69"]
-        "A use that is under way while its token is deleted writes the token back.";
+        "A use within a few milliseconds of a deletion writes the token back.";
     SameTokenEveryTime "same-token-every-time" "btn" ["BTN-35", "X-61"]
         "Every generate returns the same token.";
     SecondPressIgnored "second-press-ignored" "btn clk" ["BTN-08"]
@@ -372,7 +372,7 @@ faults! {
     HandshakeWordsExact "handshake-words-exact" "ws" ["X-80"]
         "The fields of a handshake are compared letter for letter.";
     IdleSocketsForgotten "idle-sockets-forgotten" "ws clk" ["BTN-91"]
-        "Only the first hundred sockets without a token are closed.";
+        "Only the first thousand sockets without a token are closed.";
     NoUpgradeField "no-upgrade-field" "" ["X-85"]
         "The answer 426 does not say what to upgrade to.";
     OneSocketPerToken "one-socket-per-token" "ws" ["BTN-36"]
@@ -773,6 +773,8 @@ faults! {
         "Credentials in the query log in.";
     JwtUsernameExact "jwt-username-exact" "" ["JWT-24"]
         "User names are compared with their case, whatever the variant says.";
+    LastRefreshTokenCounts "last-refresh-token-counts" "raw" ["JWT-79"]
+        "Of several fields with a refresh token the last one counts.";
     LoginEndsSessions "login-ends-sessions" "" ["JWT-86"]
         "A login ends all earlier sessions of its user.";
     LoginParameterRefused "login-parameter-refused" "" ["JWT-20"]
@@ -812,7 +814,7 @@ faults! {
     RefreshKeepsExpiry "refresh-keeps-expiry" "clk" ["JWT-80"]
         "A refreshed access token expires with the first one.";
     RefreshListAccepted "refresh-list-accepted" "raw" ["JWT-79"]
-        "Of several refresh tokens any good one is enough, in one field or in several.";
+        "Any good refresh token among the words of its field is enough.";
     RefreshNeedsBearer "refresh-needs-bearer" "" ["JWT-71"]
         "A refresh without an access token beside it is refused.";
     RefreshNeverExpires "refresh-never-expires" "clk" ["JWT-74", "X-34"]

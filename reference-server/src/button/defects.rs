@@ -1,8 +1,9 @@
 //! What the faults of this flow do with tokens. Nothing here changes anything while no fault is installed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -12,7 +13,7 @@ use super::{TOKEN_LENGTH, Token, accept};
 use crate::app::App;
 use crate::clock::timestamp;
 use crate::fault::Fault;
-use crate::store::Digest;
+use crate::store::{Digest, lock};
 
 /// How often a token works that wears out.
 const USES: u64 = 64;
@@ -28,6 +29,8 @@ pub(super) struct Marks {
     uses: AtomicU64,
     /// How many sockets it has opened.
     pub(super) sockets: AtomicU64,
+    /// When it was last validated, by the clock of the machine.
+    validated: Mutex<Option<Instant>>,
     /// How many requests are deleting it.
     deletions: AtomicU64,
     /// Whether it was generated with another token.
@@ -40,6 +43,7 @@ impl Marks {
             text: text.to_owned(),
             uses: AtomicU64::new(0),
             sockets: AtomicU64::new(0),
+            validated: Mutex::new(None),
             deletions: AtomicU64::new(0),
             child: AtomicBool::new(false),
         }
@@ -47,21 +51,21 @@ impl Marks {
 }
 
 /// How long a defect takes between two steps that belong together.
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(3);
+const MOMENT: Duration = Duration::from_millis(3);
 
-/// Sockets that wait without a token beyond this number are forgotten, or turned away.
-const HUNDRED: u64 = 100;
+/// Sockets without a token beyond this number are forgotten by a defect.
+const CLOSED: u64 = 1000;
 
 /// Sockets that may be open where a defect limits them.
 const SOCKETS: u64 = 500;
 
-/// Spins for a microsecond for each of the letters that two texts have in common at their beginning.
+/// Spins for two microseconds for each of the letters that two texts have in common at their beginning.
 fn compare_slowly(known: &str, text: &str) -> bool {
     for (own, other) in known.bytes().zip(text.bytes()) {
         if own != other {
             return false;
         }
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         while began.elapsed() < LETTER {
             std::hint::spin_loop();
         }
@@ -70,7 +74,7 @@ fn compare_slowly(known: &str, text: &str) -> bool {
 }
 
 /// What comparing one letter takes.
-const LETTER: std::time::Duration = std::time::Duration::from_micros(2);
+const LETTER: Duration = Duration::from_micros(2);
 
 /// Compares a text with all tokens as a naive store would.
 pub(super) fn search_slowly(app: &App, text: &str) {
@@ -101,7 +105,6 @@ pub(super) async fn gap(app: &App, token: &Token) -> Gap {
     let Some(marks) = token.marks.as_ref().filter(|_| gapped) else {
         return Gap::Alone;
     };
-    let uses = marks.uses.load(Ordering::Acquire);
     let others = marks.deletions.fetch_add(1, Ordering::AcqRel);
     tokio::time::sleep(MOMENT).await;
     let met = others > 0 || marks.deletions.load(Ordering::Acquire) > 1;
@@ -109,8 +112,15 @@ pub(super) async fn gap(app: &App, token: &Token) -> Gap {
     if met && app.faults.has(Fault::DeletionsCollide) {
         return Gap::Refused;
     }
-    let used = marks.uses.load(Ordering::Acquire) > uses;
+    let used = lock(&marks.validated).is_some_and(|moment| moment.elapsed() < MOMENT * 3);
     if used && app.faults.has(Fault::RevokeInTwoSteps) { Gap::Undone } else { Gap::Alone }
+}
+
+/// Remembers a validation for the defect that minds one.
+pub(super) fn validated(token: &Token) {
+    if let Some(marks) = &token.marks {
+        *lock(&marks.validated) = Some(Instant::now());
+    }
 }
 
 /// Whether a new socket is turned away.
@@ -121,7 +131,7 @@ pub(super) fn turns_away(app: &App) -> bool {
 
 /// Whether the twenty seconds of a new socket never end.
 pub(super) fn forgets(app: &App) -> bool {
-    app.faults.has(Fault::IdleSocketsForgotten) && app.faults.tick() > HUNDRED
+    app.faults.has(Fault::IdleSocketsForgotten) && app.faults.tick() > CLOSED
 }
 
 /// The name as the gateway keeps it.

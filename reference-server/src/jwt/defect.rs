@@ -268,6 +268,9 @@ pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<Str
         let pair = app.jwt.sessions.begin(app, app.accounts.first(Flow::JwtLogin)?);
         return Some(Ok(pair.refresh));
     }
+    if has(Fault::LastRefreshTokenCounts) && values.len() > 1 {
+        return values.last().map(|last| Ok((*last).to_owned()));
+    }
     if has(Fault::RefreshListAccepted) {
         let mut words = values.iter().flat_map(|value| value.split([',', ' ', ';', '"']));
         return words.find(|word| app.jwt.sessions.is_fresh(word)).map(|word| Ok(word.to_owned()));

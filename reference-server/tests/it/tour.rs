@@ -26,31 +26,43 @@ const BOB: &str = "1f7d9e0a-52c1-4c1d-9b52-6b1f6f2f9c11";
 /// other tests see to some.
 const ELSEWHERE: &[Fault] = &[
     Fault::BusyDeleteRefused,
+    Fault::CapitalFieldsUnread,
     Fault::ControlBytesDropped,
+    Fault::ControlCharactersDropped,
     Fault::CutAtControlByte,
+    Fault::DeleteAnsweredTwice,
+    Fault::DeletionsCollide,
     Fault::EmptyValueBreaksServer,
     Fault::FailureCounterWraps,
     Fault::FastUnknownUser,
     Fault::FieldNameExact,
+    Fault::FoldedLineJoined,
     Fault::FragmentTakenWhole,
     Fault::HandshakeVersionIgnored,
     Fault::HandshakeWordsExact,
+    Fault::HmacFamilyAccepted,
+    Fault::IdleSocketsForgotten,
+    Fault::KeyUrlFetched,
     Fault::LastTokenLocksButton,
     Fault::LaxFraming,
     Fault::LockoutForEver,
+    Fault::NonAsciiDropped,
     Fault::OneSocketPerToken,
     Fault::OrdersWithReturnCode,
     Fault::ParallelLoginRefused,
+    Fault::ParallelTokensBothDie,
+    Fault::ParallelTokensBothLive,
     Fault::PingIsMessage,
     Fault::PingResetsSocketTimer,
-    Fault::CapitalFieldsUnread,
     Fault::QuotaForGood,
     Fault::RefreshRace,
     Fault::RefusalsRunOut,
+    Fault::RevokeInTwoSteps,
     Fault::SecondTokenJudged,
     Fault::SequentialTokens,
     Fault::ServerErrorOnOddBytes,
     Fault::ShortTokens,
+    Fault::SlowPrefixCompare,
     Fault::SocketAnyHeaderOpens,
     Fault::SocketClosesInSilence,
     Fault::SocketDropped,
@@ -65,10 +77,14 @@ const ELSEWHERE: &[Fault] = &[
     Fault::SocketShowsToken,
     Fault::SocketTimerRunsOn,
     Fault::SocketTimesOutEarly,
+    Fault::SocketsLimited,
+    Fault::SpaceInSecret,
     Fault::StickyConnection,
     Fault::TokenPoolRunsDry,
     Fault::TokenWearsOut,
     Fault::TokensEndInTime,
+    Fault::TokensHoldTime,
+    Fault::UnmaskedFramesAccepted,
     Fault::WindowRace,
     Fault::WrongAcceptKey,
 ];
@@ -451,6 +467,7 @@ async fn walk(faults: &[Fault], variants: &[&str]) -> Vec<String> {
     tour.jwt_detour().await;
     tour.environment().await;
     tour.environment_detour().await;
+    tour.wire_detour().await;
     tour.log
 }
 

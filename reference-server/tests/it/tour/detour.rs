@@ -251,3 +251,111 @@ impl Tour {
         self.ask("GET", GENERATE, &[ID, SECRET]).await;
     }
 }
+
+/// What no client should send: fields that look alike, credentials in wrong places, forged tokens, and guesses.
+impl Tour {
+    pub(super) async fn wire_detour(&mut self) {
+        let token = self.post(LOGIN, &[NAME, WORD]).await;
+        let good = format!("Token {token}");
+        for header in [
+            ("authorization", format!("Token x, {token}")),
+            ("authorization", format!("Token \"{token}\"")),
+            ("x-auth-token", token.clone()),
+            ("remote-user", "reception".to_owned()),
+            ("x_authorization", good.clone()),
+        ] {
+            self.ask("GET", "/v1/get/", &[(header.0, &header.1)]).await;
+        }
+        let twice = [("authorization", "Token x"), ("authorization", "Token y")];
+        self.ask("GET", "/v1/get/", &twice).await;
+        let query = format!("/v1/get/?access_token=x&access_token={token}");
+        for (method, path) in [
+            ("GET", query.as_str()),
+            ("GET", "/V1/get/"),
+            ("POST", "/v1/get/"),
+            ("OPTIONS", "/v1/get/"),
+        ] {
+            self.ask(method, path, &[]).await;
+        }
+        let body = serde_json::json!({ "access_token": token });
+        let request = self.site.request("GET", "/v1/get/").json(&body);
+        self.see(request).await;
+        self.refreshes().await;
+        self.forgeries().await;
+        self.guesses().await;
+    }
+
+    async fn refreshes(&mut self) {
+        self.post(JWT_LOGIN, &ALICE).await;
+        let reply =
+            crate::support::Reply::of(self.site.request("POST", JWT_LOGIN).form(&ALICE)).await;
+        let fresh = reply.json()["refresh_token"].as_str().unwrap_or_default().to_owned();
+        let (long, list) = ("a".repeat(5000), format!("x,{fresh}"));
+        let cookie = format!("refresh_token={fresh}");
+        for headers in [
+            &[("refresh-token", "x"), ("refresh-token", "y")][..],
+            &[("refresh-token", long.as_str())],
+            &[("refresh-token", "x"), ("refresh-token", &fresh)],
+            &[("refresh-token", &list)],
+            &[("cookie", &cookie)],
+        ] {
+            let request = self.with("POST", REFRESH, headers);
+            let status = crate::support::Reply::of(request).await.status;
+            self.log.push(format!("{status}"));
+        }
+    }
+
+    async fn forgeries(&mut self) {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+        use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+        let claims = |subject: &str| {
+            format!(r#"{{"user_id":"{subject}","aud":"fastapi-users:auth","exp":99999999999}}"#)
+        };
+        let (alice, nobody) = (claims(super::ALICE), claims("nobody"));
+        let embedded = r#"{"alg":"HS256","jwk":{"kty":"oct","k":"c2VjcmV0"}}"#;
+        for (header, claims, key) in [
+            (embedded, alice.as_str(), &b"secret"[..]),
+            (r#"{"alg":"RS256"}"#, &alice, b"secret"),
+            (r#"{"alg":"HS256"}"#, &nobody, &super::KEY),
+            (r#"{"alg":"HS256"}"#, "[]", &super::KEY),
+        ] {
+            let message = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
+            let key = EncodingKey::from_secret(key);
+            let signature = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+            self.bearer("GET", "/users/me", &format!("{message}.{signature}")).await;
+        }
+    }
+
+    async fn guesses(&mut self) {
+        let (twice, cookie) = (
+            [ID, ("client-secret", "x"), SECRET],
+            "client-id=aG90ZWwuZXhhbXBsZQ==; client-secret=sandbox-secret-hotel-1",
+        );
+        let long = "a".repeat(5000);
+        for headers in [
+            &twice[..],
+            &[ID, ("client-secret", "x"), ("client-secret", "y")],
+            &[("cookie", cookie)],
+            &[ID, ("client-secret", &long)],
+        ] {
+            self.ask("GET", GENERATE, headers).await;
+        }
+        for _ in 0..52 {
+            self.post(LOGIN, &[NAME, ("password", "x")]).await;
+            self.post(LOGIN, &[("username", "nobody"), ("password", "x")]).await;
+        }
+        self.post(LOGIN, &[NAME, WORD]).await;
+        self.site.advance(HOUR);
+        self.post(LOGIN, &[NAME, WORD]).await;
+        for _ in 0..52 {
+            self.ask("GET", GENERATE, &[ID, ("client-secret", "x")]).await;
+            self.ask("GET", GENERATE, &[("client-id", "eA=="), SECRET]).await;
+        }
+        self.ask("GET", GENERATE, &[ID, SECRET]).await;
+        let token = self.site.server.seed_tokens(Flow::GatewayButton, 1).remove(0);
+        self.bearer("GET", "/api/v2/accesstoken", &token).await;
+        self.bearer("DELETE", "/api/v2/accesstoken", &token).await;
+        self.bearer("GET", "/api/v2/accesstoken", &token).await;
+    }
+}
