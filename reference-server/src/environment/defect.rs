@@ -73,7 +73,7 @@ pub(super) fn tenant<'a>(
     if !app.faults.any() {
         return None;
     }
-    let (headers, uri) = parts;
+    let (headers, _) = parts;
     let has = |fault| app.faults.has(fault);
     if has(Fault::ProductionClientUnknown) && environment == Environment::Production {
         return Some(None);
@@ -96,14 +96,7 @@ pub(super) fn tenant<'a>(
     if has(Fault::CookieCredentialsAccepted)
         && let Some(cookies) = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok())
     {
-        let cookie = |name: &str| {
-            let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-            pairs.find(|(own, _)| *own == name).map(|(_, value)| decode(value.as_bytes()))?
-        };
-        let id = cookie("client-id").and_then(|id| domain_of(app, &id));
-        let account = id.and_then(|domain| named(&domain));
-        let secret = cookie("client-secret").unwrap_or_default();
-        return Some(account.filter(|account| right(account, &secret)));
+        return Some(in_cookies(app, cookies, environment));
     }
     if let (Some(account), Some(secret)) = (account, secret)
         && !right(&account, secret)
@@ -114,12 +107,22 @@ pub(super) fn tenant<'a>(
     if has(Fault::ClientLockedForEver)
         && let (Some(account), Some(secret)) = (account, secret)
     {
-        let closed = app.faults.ticks() >= GUESSES;
-        if !right(&account, secret) {
-            app.faults.tick();
-        }
-        return Some((right(&account, secret) && !closed).then_some(account));
+        return Some(unless_locked(app, account, right(&account, secret)));
     }
+    tenant_by_part(app, parts, (id, account, secret), environment)
+}
+
+/// The tenant where some part of the credentials is missing or stands elsewhere.
+fn tenant_by_part<'a>(
+    app: &'a App,
+    (headers, uri): (&HeaderMap, &Uri),
+    (id, account, secret): (Option<&str>, Option<&'a LiveAccount>, Option<&str>),
+    environment: Environment,
+) -> Option<Option<&'a LiveAccount>> {
+    let has = |fault| app.faults.has(fault);
+    let named = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false);
+    let right =
+        |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);
     if has(Fault::MissingSecretIgnored) && secret.is_none() {
         return Some(account);
     }
@@ -147,6 +150,31 @@ pub(super) fn tenant<'a>(
         return Some(account.filter(|account| right(account, secret)));
     }
     None
+}
+
+/// The tenant whose credentials stand in cookies.
+fn in_cookies<'a>(
+    app: &'a App,
+    cookies: &str,
+    environment: Environment,
+) -> Option<&'a LiveAccount> {
+    let cookie = |name: &str| {
+        let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(own, _)| *own == name).map(|(_, value)| decode(value.as_bytes()))?
+    };
+    let domain = domain_of(app, &cookie("client-id")?)?;
+    let account = app.accounts.find(Flow::EnvironmentToken, &domain, false);
+    let secret = cookie("client-secret").unwrap_or_default();
+    account.filter(|account| account.matches(environment as usize, &secret))
+}
+
+/// A tenant with the right secret, until there were too many wrong ones; then nobody for good.
+fn unless_locked<'a>(app: &App, account: &'a LiveAccount, right: bool) -> Option<&'a LiveAccount> {
+    let closed = app.faults.ticks() >= GUESSES;
+    if !right {
+        app.faults.tick();
+    }
+    (right && !closed).then_some(account)
 }
 
 /// A refusal of a request for a token that says too much.

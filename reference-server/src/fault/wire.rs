@@ -54,27 +54,32 @@ pub(crate) fn tamper_bytes(faults: &Faults, bytes: &mut [u8]) -> usize {
     if faults.has(Fault::SpaceInSecret) {
         keep_spaces(&mut bytes[..head], b"client-secret:");
     }
+    hide_fields(faults, &mut bytes[..head]);
+    left
+}
+
+/// Hides the fields of a head that a server with these faults does not read.
+fn hide_fields(faults: &Faults, head: &mut [u8]) {
     if faults.has(Fault::FieldNameExact) {
-        hide(&mut bytes[..head], b"authorization", |line| {
+        hide(head, b"authorization", |line| {
             !line.starts_with(b"Authorization") && !line.starts_with(b"authorization")
         });
     }
     if faults.has(Fault::CapitalFieldsUnread) {
         for name in ["authorization", "client-id", "client-secret", "refresh-token"] {
-            hide(&mut bytes[..head], name.as_bytes(), |line| {
+            hide(head, name.as_bytes(), |line| {
                 !line[..name.len()].iter().any(u8::is_ascii_lowercase)
             });
         }
     }
     if faults.has(Fault::LaxFraming) {
-        hide(&mut bytes[..head], b"transfer-encoding", |line| !contains(line, b": chunked"));
+        hide(head, b"transfer-encoding", |line| !contains(line, b": chunked"));
         let mut lengths = 0;
-        hide(&mut bytes[..head], b"content-length", |_| {
+        hide(head, b"content-length", |_| {
             lengths += 1;
             lengths > 1
         });
     }
-    left
 }
 
 /// The length of the head that these bytes begin with, as far as it is there.

@@ -269,11 +269,13 @@ pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<Str
         return Some(Ok(pair.refresh));
     }
     if has(Fault::LastRefreshTokenCounts) && values.len() > 1 {
-        return values.last().map(|last| Ok((*last).to_owned()));
+        let last = values.last()?;
+        return Some(Ok((*last).to_owned()));
     }
     if has(Fault::RefreshListAccepted) {
         let mut words = values.iter().flat_map(|value| value.split([',', ' ', ';', '"']));
-        return words.find(|word| app.jwt.sessions.is_fresh(word)).map(|word| Ok(word.to_owned()));
+        let word = words.find(|word| app.jwt.sessions.is_fresh(word))?;
+        return Some(Ok(word.to_owned()));
     }
     let cookies = headers.get(COOKIE).filter(|_| has(Fault::RefreshCookieAccepted))?;
     let (_, token) = cookies.to_str().ok()?.split_once('=')?;
