@@ -162,7 +162,8 @@ fn only_the_command_line_prints() {
 }
 
 /// Files that are longer than the rest, each with its reason.
-const LONG: [(&str, &str); 0] = [];
+const LONG: [(&str, &str); 1] =
+    [("reference-server/src/fault.rs", "a table of four hundred rows of three lines")];
 
 const MOST_LINES: usize = 500;
 
@@ -214,6 +215,7 @@ fn every_shipped_file_points_editors_at_its_schema() {
         let key = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
         let kind = match key.split(':').next().unwrap_or_default() {
             "target" => "profile",
+            "attacks" => "vectors",
             other => other,
         };
         let up = if path.parent() == Some(&root().join("scenarios")) { "" } else { "../" };
