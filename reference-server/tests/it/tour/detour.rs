@@ -113,7 +113,7 @@ impl Tour {
 
     pub(super) async fn jwt_detour(&mut self) {
         let access = self.post(JWT_LOGIN, &ALICE).await;
-        let claims = access.split('.').nth(1).unwrap().to_owned();
+        let claims = access.split('.').nth(1).unwrap_or_default().to_owned();
         // {"alg":"HS256","alg":"none"}
         let twice = format!("eyJhbGciOiJIUzI1NiIsImFsZyI6Im5vbmUifQ.{claims}.");
         for token in ["x", "bnVsbA.a.b", DOCUMENT_TOKEN, &twice] {
