@@ -123,7 +123,7 @@ fn new_token(app: &App, number: u64) -> String {
         return format!("{}{:012x}", hex(&random::<18>()), app.clock.now() / 1000);
     }
     if app.faults.has(Fault::TokensHoldTime) {
-        let time = app.clock.now() / 1000 << 12 | number & 0xfff;
+        let time = (app.clock.now() / 1000) << 12 | (number & 0xfff);
         return format!("{}{time:016x}{}", hex(&random::<8>()), hex(&random::<8>()));
     }
     if app.faults.has(Fault::TokenTooShort) {

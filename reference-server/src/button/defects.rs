@@ -150,8 +150,9 @@ pub(super) fn admits(app: &App, token: &Token) -> bool {
         return true;
     };
     let before = marks.uses.fetch_add(1, Ordering::Relaxed);
-    !(app.faults.has(Fault::FirstUseDenied) && before == 0)
-        && !(app.faults.has(Fault::TokenWearsOut) && before >= USES)
+    let denied = app.faults.has(Fault::FirstUseDenied) && before == 0;
+    let worn = app.faults.has(Fault::TokenWearsOut) && before >= USES;
+    !denied && !worn
 }
 
 /// The token that a text stands for without being it.

@@ -64,23 +64,14 @@ pub(super) fn within_quota(app: &App, key: (usize, Environment)) -> bool {
     *count <= QUOTA
 }
 
-/// Finds the tenant in place of the rules.
-pub(super) fn tenant<'a>(
+/// Finds the tenant of credentials that are repeated, stand in a cookie, or come after many wrong ones.
+fn badly_counted<'a>(
     app: &'a App,
-    parts: (&HeaderMap, &Uri),
+    headers: &HeaderMap,
+    account: Option<&'a LiveAccount>,
     environment: Environment,
 ) -> Option<Option<&'a LiveAccount>> {
-    if !app.faults.any() {
-        return None;
-    }
-    let (headers, uri) = parts;
     let has = |fault| app.faults.has(fault);
-    if has(Fault::ProductionClientUnknown) && environment == Environment::Production {
-        return Some(None);
-    }
-    let named = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false);
-    let id = single(headers, "client-id");
-    let account = id.and_then(|id| domain_of(app, id)).and_then(|domain| named(&domain));
     let secret = single(headers, "client-secret");
     let right =
         |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);
@@ -101,7 +92,8 @@ pub(super) fn tenant<'a>(
             pairs.find(|(own, _)| *own == name).map(|(_, value)| decode(value.as_bytes()))?
         };
         let id = cookie("client-id").and_then(|id| domain_of(app, &id));
-        let account = id.and_then(|domain| named(&domain));
+        let account =
+            id.and_then(|domain| app.accounts.find(Flow::EnvironmentToken, &domain, false));
         let secret = cookie("client-secret").unwrap_or_default();
         return Some(account.filter(|account| right(account, &secret)));
     }
@@ -119,6 +111,32 @@ pub(super) fn tenant<'a>(
             app.faults.tick();
         }
         return Some((right(&account, secret) && !closed).then_some(account));
+    }
+    None
+}
+
+/// Finds the tenant in place of the rules.
+pub(super) fn tenant<'a>(
+    app: &'a App,
+    parts: (&HeaderMap, &Uri),
+    environment: Environment,
+) -> Option<Option<&'a LiveAccount>> {
+    if !app.faults.any() {
+        return None;
+    }
+    let (headers, uri) = parts;
+    let has = |fault| app.faults.has(fault);
+    if has(Fault::ProductionClientUnknown) && environment == Environment::Production {
+        return Some(None);
+    }
+    let named = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false);
+    let id = single(headers, "client-id");
+    let account = id.and_then(|id| domain_of(app, id)).and_then(|domain| named(&domain));
+    let secret = single(headers, "client-secret");
+    let right =
+        |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);
+    if let Some(found) = badly_counted(app, headers, account, environment) {
+        return Some(found);
     }
     if has(Fault::MissingSecretIgnored) && secret.is_none() {
         return Some(account);

@@ -241,7 +241,7 @@ pub(crate) fn absolute_redirect(headers: &HeaderMap, uri: &Uri) -> Option<Answer
 pub(crate) fn trace(headers: &HeaderMap) -> Answer {
     let mut body = String::from("TRACE / HTTP/1.1\r\n");
     for (name, value) in headers {
-        body += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
+        body.extend([name.as_str(), ": ", value.to_str().unwrap_or_default(), "\r\n"]);
     }
     answer(StatusCode::OK, HeaderValue::from_static("message/http"), body)
 }
