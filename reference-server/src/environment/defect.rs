@@ -64,10 +64,11 @@ pub(super) fn within_quota(app: &App, key: (usize, Environment)) -> bool {
     *count <= QUOTA
 }
 
-/// Finds the tenant in place of the rules.
-pub(super) fn tenant<'a>(
+/// Finds the tenant of credentials that are repeated, stand in a cookie, or come after many wrong ones.
+fn badly_counted<'a>(
     app: &'a App,
-    parts: (&HeaderMap, &Uri),
+    headers: &HeaderMap,
+    account: Option<&'a LiveAccount>,
     environment: Environment,
 ) -> Option<Option<&'a LiveAccount>> {
     if !app.faults.any() {
@@ -75,12 +76,6 @@ pub(super) fn tenant<'a>(
     }
     let (headers, _) = parts;
     let has = |fault| app.faults.has(fault);
-    if has(Fault::ProductionClientUnknown) && environment == Environment::Production {
-        return Some(None);
-    }
-    let named = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false);
-    let id = single(headers, "client-id");
-    let account = id.and_then(|id| domain_of(app, id)).and_then(|domain| named(&domain));
     let secret = single(headers, "client-secret");
     let right =
         |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);

@@ -195,9 +195,9 @@ async fn body_token(request: &mut Request<Incoming>) -> Option<String> {
 fn rename(request: &mut Request<Incoming>) {
     for name in ["authorization", "client-secret", "refresh-token"] {
         let resembles = |other: &str| {
-            let other = other.strip_prefix("http_").unwrap_or(other);
-            let other = other.strip_prefix("x-").unwrap_or(other).replace('_', "-");
-            other.trim_end_matches('-') == name
+            let other = other.replace('_', "-");
+            let other = other.strip_prefix("http-").unwrap_or(&other);
+            other.strip_prefix("x-").unwrap_or(other).trim_end_matches('-') == name
         };
         let headers = request.headers_mut();
         if headers.contains_key(name) {

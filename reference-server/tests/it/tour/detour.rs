@@ -310,7 +310,9 @@ impl Tour {
         use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
         use jsonwebtoken::{Algorithm, EncodingKey, crypto};
         let claims = |subject: &str| {
-            format!(r#"{{"user_id":"{subject}","aud":"fastapi-users:auth","exp":99999999999}}"#)
+            format!(
+                r#"{{"sub":"{subject}","user_id":"{subject}","aud":"fastapi-users:auth","exp":99999999999}}"#
+            )
         };
         let (alice, nobody) = (claims(super::ALICE), claims("nobody"));
         let embedded = r#"{"alg":"HS256","jwk":{"kty":"oct","k":"c2VjcmV0"}}"#;
