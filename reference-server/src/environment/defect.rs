@@ -64,11 +64,10 @@ pub(super) fn within_quota(app: &App, key: (usize, Environment)) -> bool {
     *count <= QUOTA
 }
 
-/// Finds the tenant of credentials that are repeated, stand in a cookie, or come after many wrong ones.
-fn badly_counted<'a>(
+/// Finds the tenant in place of the rules.
+pub(super) fn tenant<'a>(
     app: &'a App,
-    headers: &HeaderMap,
-    account: Option<&'a LiveAccount>,
+    parts: (&HeaderMap, &Uri),
     environment: Environment,
 ) -> Option<Option<&'a LiveAccount>> {
     if !app.faults.any() {
@@ -76,6 +75,12 @@ fn badly_counted<'a>(
     }
     let (headers, _) = parts;
     let has = |fault| app.faults.has(fault);
+    if has(Fault::ProductionClientUnknown) && environment == Environment::Production {
+        return Some(None);
+    }
+    let named = |domain: &str| app.accounts.find(Flow::EnvironmentToken, domain, false);
+    let id = single(headers, "client-id");
+    let account = id.and_then(|id| domain_of(app, id)).and_then(|domain| named(&domain));
     let secret = single(headers, "client-secret");
     let right =
         |account: &&LiveAccount, secret: &str| account.matches(environment as usize, secret);

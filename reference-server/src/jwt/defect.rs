@@ -253,8 +253,8 @@ pub(super) fn known(app: &App, subject: Option<String>) -> Option<String> {
     if stranger && app.faults.has(Fault::UnknownSubjectIsFirst) { first } else { subject }
 }
 
-/// What defects read in the fields of a refresh: a token, or the status of a failure.
-pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<String, StatusCode>> {
+/// What defects read in the fields of a refresh: a token, or a finished answer.
+pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<String, Answer>> {
     if !app.faults.any() {
         return None;
     }
@@ -262,7 +262,7 @@ pub(super) fn refresh_token(app: &App, headers: &HeaderMap) -> Option<Result<Str
     let values: Vec<&str> =
         headers.get_all("refresh-token").iter().filter_map(|value| value.to_str().ok()).collect();
     if has(Fault::LongRefreshTokenBreaks) && values.iter().any(|value| value.len() > 4096) {
-        return Some(Err(StatusCode::INTERNAL_SERVER_ERROR));
+        return Some(Err(problem(StatusCode::INTERNAL_SERVER_ERROR)));
     }
     if has(Fault::RefreshUncheckedWhenRepeated) && values.len() > 1 {
         let pair = app.jwt.sessions.begin(app, app.accounts.first(Flow::JwtLogin)?);

@@ -25,7 +25,7 @@ pub(crate) async fn refresh(State(app): State<Arc<App>>, request: Request) -> An
         return unauthorized(&app, INVALID_TOKEN);
     }
     let by_defect = match defect::refresh_token(&app, &parts.headers) {
-        Some(Err(status)) => return problem(status),
+        Some(Err(answer)) => return answer,
         read => read.and_then(Result::ok),
     };
     let token = match header_token(&parts.headers) {
