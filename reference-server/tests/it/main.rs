@@ -12,5 +12,4 @@ mod jwt;
 mod raw;
 mod socket;
 mod support;
-mod tour;
 mod visitor;
