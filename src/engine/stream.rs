@@ -14,7 +14,6 @@ const PONG: Duration = Duration::from_secs(2);
 
 impl Runner<'_> {
     pub(super) async fn stream(&mut self, step: &Step, stream: &StreamStep) -> Stopped {
-        let known_before = self.known();
         let (exchange, event) = match &stream.act {
             StreamAct::Open(send, copies) => {
                 let (request, environment) = self.request(send, &step.label)?;
@@ -44,7 +43,7 @@ impl Runner<'_> {
                     let copies = self.copies(&exchange.request, *copies).await;
                     let copies = match copies {
                         Ok(copies) => copies,
-                        Err(event) => return self.finish_open(step, stream, exchange, event),
+                        Err(event) => return self.finish_stream(step, stream, exchange, event),
                     };
                     let open = OpenSocket { socket, copies, handshake: exchange.clone() };
                     self.sockets.insert(stream.connection.clone(), open);
@@ -56,23 +55,17 @@ impl Runner<'_> {
             }
             act => self.on_open(step, &stream.connection, act).await?,
         };
-        let operation = exchange.operation.clone();
-        let connection = stream.connection.clone();
-        let act = Act::Socket { connection, exchange: Box::new(exchange), event };
-        self.finish_stream(step, act, known_before, &operation)
+        self.finish_stream(step, stream, exchange, event)
     }
 
-    fn finish_stream(&mut self, step: &Step, act: Act, known: usize, operation: &str) -> Stopped {
-        self.finish(step, act, known, Some(operation))
-    }
-
-    fn finish_open(
+    fn finish_stream(
         &mut self,
         step: &Step,
         stream: &StreamStep,
         exchange: Exchange,
         event: SocketEvent,
     ) -> Stopped {
+        // Nothing is kept of a socket's acts before this, so that what was known is what is known.
         let (known, operation) = (self.known(), exchange.operation.clone());
         let connection = stream.connection.clone();
         let act = Act::Socket { connection, exchange: Box::new(exchange), event };

@@ -143,7 +143,7 @@ pub enum Act {
         second: Vec<u64>,
         /// The first once more: what equal requests differ by.
         again: Vec<u64>,
-        /// The status codes of all answers.
+        /// The status codes of all answers; 0 where there was none.
         statuses: BTreeSet<u16>,
         /// One exchange of each.
         exchanges: Vec<Exchange>,

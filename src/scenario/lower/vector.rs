@@ -83,21 +83,21 @@ impl Context<'_> {
                 Sign::Genuine
             }
         };
-        let unchanged = raw.expected != Expected::Accepted
-            && matches!(sign, Sign::Genuine)
-            && raw.token.is_none()
-            && raw.header.is_nothing()
-            && raw.payload.is_nothing();
-        if unchanged {
-            self.out.value("vector::same", &path, "this is the genuine token, unchanged");
-        }
-        Vector {
+        let vector = Vector {
             id: id.to_owned(),
             header: self.edit(&raw.header, &path.key("header")),
             payload: self.edit(&raw.payload, &path.key("payload")),
             sign,
             token: self.template(raw.token.as_deref().unwrap_or(WHOLE), &path.key("token")),
+        };
+        let unchanged = matches!(vector.sign, Sign::Genuine)
+            && raw.token.is_none()
+            && vector.header.is_nothing()
+            && vector.payload.is_nothing();
+        if unchanged && raw.expected != Expected::Accepted {
+            self.out.value("vector::same", &path, "this is the genuine token, unchanged");
         }
+        vector
     }
 
     fn edit(&mut self, raw: &RawEdit, path: &YamlPath) -> Edit {
@@ -119,16 +119,5 @@ impl Context<'_> {
         raw.iter()
             .map(|(name, text)| (name.clone(), self.template(text, &path.key(name))))
             .collect()
-    }
-}
-
-impl RawEdit {
-    fn is_nothing(&self) -> bool {
-        self.text.is_none()
-            && self.first.is_empty()
-            && self.set.is_empty()
-            && self.last.is_empty()
-            && self.remove.is_empty()
-            && self.add.is_empty()
     }
 }
