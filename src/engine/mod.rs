@@ -4,6 +4,7 @@
 
 mod acts;
 mod capture;
+mod items;
 mod judge;
 mod request;
 mod run;

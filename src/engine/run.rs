@@ -6,19 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::capture::plain;
 use super::judge::{Assessed, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
-use crate::forge::forge;
 use crate::hook::Hooks;
 use crate::model::{
     Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Millis, Reply, Request, Role,
     Stop, StopKind, Timing, Trace, WireError,
 };
-use crate::scenario::{Action, Forge, JsonTemplate, Scenario, SendStep, Span, Step, When};
+use crate::scenario::{Action, Scenario, SendStep, Span, Step, When};
 use crate::source::{Random, Scope};
 use crate::target::FlowBinding;
 use crate::wire::{Listener, Socket, Wires};
@@ -127,7 +123,7 @@ pub(super) struct Runner<'a> {
     /// Why a name has no value, for the step that asks for it.
     pub(super) unbound: BTreeMap<String, String>,
     /// The part of the label that tells the items of a repeated step apart.
-    item: String,
+    pub(super) item: String,
 }
 
 impl<'a> Runner<'a> {
@@ -210,64 +206,6 @@ impl<'a> Runner<'a> {
         result
     }
 
-    async fn items(&mut self, step: &Step) -> Stopped {
-        if let Some(forge) = &step.forge {
-            return self.forged(step, forge).await;
-        }
-        if step.each.is_empty() {
-            return self.once(step).await;
-        }
-        let outer_item = self.item.clone();
-        for (index, item) in step.each.iter().enumerate() {
-            self.bind_item(item, step)?;
-            self.item = format!("{outer_item} item {}{}", index + 1, item_name(item));
-            let result = self.once(step).await;
-            self.forget_item();
-            result?;
-        }
-        self.item = outer_item;
-        Ok(())
-    }
-
-    /// The step once for each vector, with its token made from the genuine one.
-    async fn forged(&mut self, step: &Step, vectors: &Forge) -> Stopped {
-        let outer_item = self.item.clone();
-        let stop = |runner: &Self, why: &str| runner.stopped(step, why);
-        let genuine = vectors.from.text(&self.scope());
-        let genuine = genuine.map_err(|error| stop(self, &error.to_string()))?;
-        for vector in &vectors.vectors {
-            let token = forge(&genuine, vector, &self.scope());
-            let token = token
-                .map_err(|error| stop(self, &format!("{} cannot be made: {error}", vector.id)))?;
-            self.bind("each.id", vector.id.clone());
-            self.bind("each.token", token);
-            self.item = format!("{outer_item} vector {}", vector.id);
-            let result = self.once(step).await;
-            self.forget_item();
-            result?;
-        }
-        self.item = outer_item;
-        Ok(())
-    }
-
-    fn forget_item(&mut self) {
-        Arc::make_mut(&mut self.bindings)
-            .retain(|name, _| name != "each" && !name.starts_with("each."));
-    }
-
-    fn bind_item(&mut self, item: &Value, step: &Step) -> Stopped {
-        let template = JsonTemplate::parse(item).unwrap_or(JsonTemplate::Plain(Value::Null));
-        let filled =
-            template.fill(&self.scope()).map_err(|error| self.stopped(step, &error.to_string()))?;
-        if let Value::Object(members) = &filled {
-            for (key, value) in members {
-                self.bind(&format!("each.{key}"), plain(value).unwrap_or_default());
-            }
-        }
-        self.bind("each", plain(&filled).unwrap_or_default());
-        Ok(())
-    }
-
     async fn controls(&mut self, step: &Step, role: fn(String) -> Role) -> Stopped {
         let scenario = self.scenario;
         for name in &step.controls {
@@ -288,7 +226,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    async fn once(&mut self, step: &Step) -> Stopped {
+    pub(super) async fn once(&mut self, step: &Step) -> Stopped {
         let asked = self.moment().await;
         match &step.action {
             Action::Boundary(boundary) => self.boundary(step, boundary).await?,
@@ -513,9 +451,4 @@ impl<'a> Runner<'a> {
 
 pub(super) fn stop(label: &str, kind: StopKind, reason: String) -> Stop {
     Stop { step: label.to_owned(), kind, reason }
-}
-
-fn item_name(item: &Value) -> String {
-    let name = item.get("id").and_then(Value::as_str).or_else(|| item.as_str());
-    name.filter(|name| name.len() <= 40).map(|name| format!(" ({name})")).unwrap_or_default()
 }
