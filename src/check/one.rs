@@ -82,8 +82,9 @@ fn scenario_resets(scenario: &Scenario) -> bool {
         .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
 }
 
-/// The identity whose `key` is the one that the server signs its tokens with.
-const SIGNER: &str = "signer";
+/// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
+/// `public_key` that it publishes.
+const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
 
 /// What the scenario cannot do without and the profile does not have.
 fn unmet(
@@ -113,9 +114,12 @@ fn unmet(
                 .then(|| "there are not two environments".to_owned()),
             Need::Hook(hook) => (!connection.hooks.offers(hook))
                 .then(|| format!("the profile has no hook `{hook}`")),
-            // Only the owner of a server has its signing key; what needs it cannot be asked of others.
-            Need::Identity(role) if role == SIGNER && !binding.identities.contains_key(role) => {
-                let reason = format!("the profile gives no signing key (identity `{SIGNER}`)");
+            // Not every server has such keys, and not everybody who checks one has them.
+            Need::Identity(role)
+                if KEY_HOLDERS.contains(&role.as_str())
+                    && !binding.identities.contains_key(role) =>
+            {
+                let reason = format!("the profile gives no key (identity `{role}`)");
                 return Some((Verdict::NotApplicable, reason));
             }
             Need::Identity(role) => (!binding.identities.contains_key(role))
