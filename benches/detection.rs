@@ -64,9 +64,9 @@ fn serve(mut stream: TcpStream, taken: &AtomicBool, gap: &AtomicU64, waits: &Ato
         let won = if take && microseconds != ATOMIC {
             let free = !taken.load(Ordering::SeqCst);
             if waits.load(Ordering::SeqCst) {
-                rest(microseconds)
+                rest(microseconds);
             } else {
-                spin(microseconds)
+                spin(microseconds);
             }
             taken.store(true, Ordering::SeqCst);
             free
