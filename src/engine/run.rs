@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::judge::{Assessed, hold_all};
 use super::request::{PATH, RequestError, build};
@@ -14,7 +14,7 @@ use crate::model::{
     Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Millis, Reply, Request, Role,
     Stop, StopKind, Timing, Trace, WireError,
 };
-use crate::scenario::{Action, Scenario, SendStep, Span, Step, When};
+use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
 use crate::source::{Random, Scope};
 use crate::target::FlowBinding;
 use crate::wire::{Listener, Socket, Wires};
@@ -116,6 +116,8 @@ pub(super) struct Runner<'a> {
     pub(super) server_now: Option<Millis>,
     /// How far the clock was moved, for a clock that cannot be read.
     elapsed: Millis,
+    /// When the last act ended that a server can answer with a message of its own.
+    pub(super) caused: Instant,
     pub(super) group: u32,
     groups: u32,
     deadlines: u32,
@@ -167,6 +169,7 @@ impl<'a> Runner<'a> {
             listeners: BTreeMap::new(),
             server_now: None,
             elapsed: 0,
+            caused: Instant::now(),
             group: 0,
             groups: 0,
             deadlines: 0,
@@ -253,6 +256,10 @@ impl<'a> Runner<'a> {
                     self.entry(&step.label, Role::Step, None, known, Act::Wait { milliseconds });
                 self.trace.entries.push(entry);
             }
+        }
+        let listens = matches!(&step.action, Action::Stream(stream) if matches!(stream.act, StreamAct::Receive(_)));
+        if !listens {
+            self.caused = Instant::now();
         }
         if let Some(mark) = &step.mark {
             let acknowledged = self.moment().await;

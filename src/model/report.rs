@@ -113,6 +113,11 @@ impl Report {
             f.verdict == Verdict::Error || (f.verdict == Verdict::Blocked && f.level == Level::Must)
         }) {
             RunVerdict::Inconclusive
+        } else if !any(|f| {
+            matches!(f.verdict, Verdict::Pass | Verdict::Warn | Verdict::Info | Verdict::Known)
+        }) {
+            // Nothing was seen of the server: that is never green.
+            RunVerdict::Inconclusive
         } else if partial || any(|f| matches!(f.verdict, Verdict::Blocked | Verdict::Excluded)) {
             RunVerdict::Partial
         } else {

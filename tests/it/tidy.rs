@@ -33,7 +33,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "event",
         ],
     ),
-    ("selftest", &["model", "target", "engine", "event", "check"]),
+    ("selftest", &["model", "scenario", "target", "engine", "event", "check"]),
     ("report", &["model", "event"]),
     (
         "cli",

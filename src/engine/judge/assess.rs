@@ -176,8 +176,7 @@ fn body_holds(
         header_holds(name, matcher, response, around)?;
     }
     if let Some(matcher) = &assertion.text {
-        let text = Value::String(response.body.text().into_owned());
-        one_holds("the body", matcher, Some(&text), None, around)?;
+        one_holds("the body", matcher, around.face.text(), None, around)?;
     }
     json_holds(
         "the body",
