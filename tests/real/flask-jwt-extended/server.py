@@ -43,7 +43,7 @@ def create_database():
         db.execute("create table user (id text primary key, name text unique, hash text, active integer)")
         db.execute("create table blocklist (jti text primary key)")
         for user in accounts():
-            row = (user["id"], user["name"], generate_password_hash(user["password"], HASH), 1)
+            row = (user["id"], user["name"], generate_password_hash(user["password"], HASH), user["role"] != "blocked")
             db.execute("insert into user values (?, ?, ?, ?)", row)
 
 
