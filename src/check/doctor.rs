@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connect::Connection;
-use super::one::{KEY_HOLDERS, secrets, unmet};
+use super::one::{secrets, unmet};
 use super::run::runtime;
 use crate::engine::{Class, Engine, Face, Observed, Settings, classify, shown};
 use crate::hook::HookCall;
@@ -18,7 +18,9 @@ use crate::model::{
     Verdict, parse_http_date,
 };
 use crate::source::SourceFile;
-use crate::target::{ClockSetting, FlowBinding, HookSetting, Library, OutcomeKind, Profile};
+use crate::target::{
+    ClockSetting, FlowBinding, HookSetting, KEY_HOLDERS, Library, OutcomeKind, Profile,
+};
 
 /// How a target is examined.
 #[derive(Clone, Debug)]

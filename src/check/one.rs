@@ -9,7 +9,7 @@ use crate::engine::{Engine, Law, Settings, judge};
 use crate::hook::HookCall;
 use crate::model::{CheckId, Evidence, Finding, SecretBook, Trace, Verdict};
 use crate::scenario::{Action, Check, HookStep, Need, Scenario};
-use crate::target::FlowBinding;
+use crate::target::{FlowBinding, KEY_HOLDERS};
 
 /// Runs a scenario as often as the settings ask, each time with a server in its first state.
 pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>) -> Vec<Finding> {
@@ -81,10 +81,6 @@ fn scenario_resets(scenario: &Scenario) -> bool {
         .iter()
         .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
 }
-
-/// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
-/// `public_key` that it publishes.
-pub(super) const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
 
 /// What the scenario cannot do without and the profile does not have.
 pub(super) fn unmet(

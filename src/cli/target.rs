@@ -161,6 +161,11 @@ fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The host of an address, when it is not this machine.
+pub(super) fn foreign_host(url: &str) -> Option<&str> {
+    Some(host(url)).filter(|host| !is_loopback(host))
+}
+
 fn host(url: &str) -> &str {
     let authority = url.split("://").last().unwrap_or(url).split('/').next().unwrap_or_default();
     match authority.strip_prefix('[') {

@@ -11,5 +11,5 @@ pub mod raw;
 pub use binding::{Credential, Field, FlowBinding, Identity, Operation, Outcome, OutcomeKind};
 pub use library::Library;
 pub use profile::{
-    Baseline, ClockSetting, HookRequest, HookSetting, Limits, Profile, SecretReference,
+    Baseline, ClockSetting, HookRequest, HookSetting, KEY_HOLDERS, Limits, Profile, SecretReference,
 };

@@ -44,6 +44,10 @@ pub struct Profile {
     pub baseline: Vec<Baseline>,
 }
 
+/// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
+/// `public_key` that it publishes.
+pub const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
+
 /// How the server's clock is moved and read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClockSetting {
@@ -307,16 +311,17 @@ fn value(
     raw: &RawValue,
     resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
 ) -> Result<(String, bool), String> {
-    match (&raw.env, &raw.file, &raw.public, &raw.published) {
-        (Some(name), None, None, None) => {
-            Ok((resolve(&SecretReference::Environment(name.clone()))?, true))
-        }
-        (None, Some(path), None, None) => {
+    let environment = |name: &String| resolve(&SecretReference::Environment(name.clone()));
+    match (&raw.env, &raw.public_env, &raw.file, &raw.public, &raw.published) {
+        (Some(name), None, None, None, None) => Ok((environment(name)?, true)),
+        (None, Some(name), None, None, None) => Ok((environment(name)?, false)),
+        (None, None, Some(path), None, None) => {
             Ok((resolve(&SecretReference::File(path.clone()))?, true))
         }
-        (None, None, Some(value), None) => Ok((value.clone(), false)),
-        (None, None, None, Some(value)) => Ok((value.clone(), true)),
-        _ => Err("a value has exactly one of `env`, `file`, `public`, `published`".to_owned()),
+        (None, None, None, Some(value), None) => Ok((value.clone(), false)),
+        (None, None, None, None, Some(value)) => Ok((value.clone(), true)),
+        _ => Err("a value has exactly one of `env`, `public_env`, `file`, `public`, `published`"
+            .to_owned()),
     }
 }
 

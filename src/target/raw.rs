@@ -198,8 +198,10 @@ pub struct RawFlowProfile {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawValue {
-    /// The name of an environment variable.
+    /// The name of an environment variable that holds a secret.
     pub env: Option<String>,
+    /// The name of an environment variable whose value is no secret, as a user name: reports may show it.
+    pub public_env: Option<String>,
     /// A file whose content, without a line end, is the value.
     pub file: Option<String>,
     /// The value itself, when it is no secret.
