@@ -47,10 +47,14 @@ fn is_plain(text: &str) -> bool {
     // The documents write classes of statuses this way.
     let class = text.len() == 3 && text.ends_with("xx") && text.starts_with(['2', '3', '4', '5']);
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '$');
-    let inner = |c: char| c.is_ascii_alphanumeric() || "_-./$@".contains(c);
+    let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let duration = digits.len() < text.len() && ["ms", "s", "m", "h", "d"].contains(&digits);
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_-./$@ ".contains(c);
     class
+        || duration
         || (begins
             && text.chars().all(inner)
+            && !text.ends_with(' ')
             && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)))
 }
 
@@ -89,6 +93,10 @@ mod tests {
             ("$.data.access_token", "$.data.access_token"),
             ("/auth/login", "/auth/login"),
             ("4xx", "4xx"),
+            ("3600s", "3600s"),
+            ("250ms", "250ms"),
+            ("Limit has been reached", "Limit has been reached"),
+            ("trailing ", "\"trailing \""),
             ("", "\"\""),
             ("on", "\"on\""),
             ("422", "\"422\""),

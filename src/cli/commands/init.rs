@@ -176,7 +176,9 @@ fn tell_findings(path: &Path, description: &Description, drafted: &Drafted) {
     if description.notes.len() > MOST_NOTES {
         eprintln!("  note       and {} more like it", description.notes.len() - MOST_NOTES);
     }
-    eprintln!("What was not found stands in the profile as the documents have it, behind `#`.\n");
+    eprintln!(
+        "What was not found stands in the profile as the documents have it, behind `#`. What the server does not have\nat all is said under `capabilities`.\n"
+    );
 }
 
 const MOST_NOTES: usize = 5;
