@@ -113,6 +113,9 @@ pub(super) struct Check {
     /// Hosts besides loopback that may be sent to; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(super) allow_host: Vec<String>,
+    /// Takes any TLS certificate of the target, also one that it has made itself. Every report says so.
+    #[arg(long, requires = "target")]
+    pub(super) insecure: bool,
     /// Says more: a line for each check, `-vv` what was observed.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,

@@ -7,9 +7,11 @@ mod binding;
 mod library;
 mod profile;
 pub mod raw;
+mod transport;
 
 pub use binding::{Credential, Field, FlowBinding, Identity, Operation, Outcome, OutcomeKind};
 pub use library::Library;
 pub use profile::{
     Baseline, ClockSetting, HookRequest, HookSetting, Limits, Profile, SecretReference,
 };
+pub use transport::{Pem, RawTls, Transport, Trust};
