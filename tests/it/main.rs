@@ -7,7 +7,9 @@
 
 mod check;
 mod explain;
+mod front;
 mod lint;
+mod odd_servers;
 mod reports;
 mod selftest;
 mod serve;
