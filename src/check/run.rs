@@ -13,14 +13,15 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
+use super::baseline::apply_baseline;
 use super::connect::Connection;
-use super::merge::{apply_baseline, clause_states, merge, unheard};
+use super::merge::{clause_states, merge, unheard};
 use super::one;
 use super::plan::Plan;
 use crate::engine::Effort;
 use crate::event::{Event, Observer};
 use crate::model::{CheckId, Evidence, Finding, Report, Request, Verdict, WireError};
-use crate::target::{Library, Profile};
+use crate::target::{Baseline, Library, Profile};
 
 /// A server for a scenario.
 pub struct Provided {
@@ -114,15 +115,16 @@ pub fn check(
         scenarios: plan.scenarios.len(),
     })?;
 
-    let course = Course { plan, library, provision, settings, started };
+    let baseline = &first.profile.baseline;
+    let course = Course { plan, library, provision, settings, started, baseline };
     let (all, interrupted) = run_all(&course, &runtime, observer)?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
-    apply_baseline(&mut findings, &first.profile.baseline, settings.today);
+    apply_baseline(&mut findings, baseline, settings.today);
     findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
     let report = Report {
         verdict: Report::conclude(&findings, plan.excluded > 0),
-        clauses: clause_states(&library.catalogue, &findings),
+        clauses: clause_states(library, &plan.flows(), &findings),
         target,
         seed: settings.seed,
         clock: clock.to_owned(),
@@ -142,6 +144,7 @@ pub(super) struct Course<'a> {
     pub(super) provision: &'a dyn Provision,
     pub(super) settings: &'a CheckSettings,
     pub(super) started: Instant,
+    pub(super) baseline: &'a [Baseline],
 }
 
 fn runtime() -> Result<Runtime, CheckError> {
@@ -278,7 +281,10 @@ async fn listen(
             let findings: Vec<Finding> =
                 findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
             let (flow, name) = (scenario.flow, scenario.name.as_str());
-            observer.hear(&Event::ScenarioFinished { flow, name, findings: &findings })?;
+            // What is heard now has the words that the end of the run will have.
+            let mut told = findings.clone();
+            apply_baseline(&mut told, course.baseline, course.settings.today);
+            observer.hear(&Event::ScenarioFinished { flow, name, findings: &told })?;
             all.extend(findings);
         }
     }
