@@ -6,6 +6,7 @@
 mod baseline;
 mod connect;
 mod coverage;
+mod doctor;
 mod merge;
 mod one;
 mod plan;
@@ -13,6 +14,7 @@ mod run;
 
 pub use connect::Connection;
 pub use coverage::{Coverage, CoverageRow};
+pub use doctor::{DoctorSettings, examine};
 #[cfg(feature = "reference-server")]
 pub(crate) use plan::glob;
 pub use plan::{NothingMatched, Plan, Planned, Selection};

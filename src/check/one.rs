@@ -86,10 +86,10 @@ fn scenario_resets(scenario: &Scenario) -> bool {
 
 /// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
 /// `public_key` that it publishes.
-const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
+pub(super) const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
 
 /// What the scenario cannot do without and the profile does not have.
-fn unmet(
+pub(super) fn unmet(
     scenario: &Scenario,
     binding: &FlowBinding,
     connection: &Connection,
@@ -165,7 +165,7 @@ fn settle_repeats(mut repeats: Vec<Vec<Finding>>) -> Vec<Finding> {
 }
 
 /// Every secret of a trace with its name.
-fn secrets(trace: &Trace) -> SecretBook {
+pub(super) fn secrets(trace: &Trace) -> SecretBook {
     let mut book = SecretBook::default();
     for kept in &trace.secrets {
         book.note(&kept.value, &kept.name);

@@ -147,7 +147,7 @@ pub(super) struct Course<'a> {
     pub(super) baseline: &'a [Baseline],
 }
 
-fn runtime() -> Result<Runtime, CheckError> {
+pub(super) fn runtime() -> Result<Runtime, CheckError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CheckError::Runtime)
 }
 

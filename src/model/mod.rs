@@ -3,6 +3,7 @@
 //! Pure data. No input or output happens here, no clock is read and nothing is parsed but ids.
 
 mod bytes;
+mod diagnosis;
 mod evidence;
 mod exchange;
 mod finding;
@@ -14,6 +15,7 @@ mod secret;
 mod trace;
 
 pub use bytes::Bytes;
+pub use diagnosis::{Diagnosis, Examination, Examined, Readiness};
 pub use evidence::{Breach, Evidence, Items, MOST_BREACHES, SentAndReceived, Violation};
 pub use exchange::{Exchange, Header, Reply, Request, Response, Timing, WireError, WireKind};
 pub use finding::{Finding, Level, Verdict};

@@ -75,12 +75,13 @@ pub(super) struct Sources<'a> {
 }
 
 impl FlowBinding {
-    /// Puts the documented flow and what a profile changes of it together.
+    /// Puts the documented flow and what a profile changes of it together, with everything that is wrong: what is
+    /// wrong is left out.
     pub(super) fn new(
         sources: &Sources<'_>,
         base_url: &str,
         profile: Option<(&RawFlowProfile, &Arc<SourceFile>)>,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    ) -> (Self, Vec<Diagnostic>) {
         let empty = RawFlowProfile::default();
         let (changes, changes_file) =
             profile.map_or((&empty, sources.file), |(raw, file)| (raw, file));
@@ -134,7 +135,7 @@ impl FlowBinding {
             constants,
             identities: BTreeMap::new(),
         };
-        if wrong.is_empty() { Ok(binding) } else { Err(wrong) }
+        (binding, wrong)
     }
 
     /// The outcome of a name.

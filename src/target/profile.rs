@@ -15,7 +15,7 @@ use super::raw::{
 };
 use crate::model::{Flow, Header, parse_civil, parse_duration};
 use crate::scenario::HOOKS;
-use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode_partly};
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -147,9 +147,25 @@ impl Profile {
         library: &Library,
         resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let raw: RawProfile = decode(file)?;
+        let (profile, wrong) = Self::parse_partly(file, library, resolve);
+        match profile {
+            Some(profile) if wrong.is_empty() => Ok(profile),
+            _ => Err(wrong),
+        }
+    }
+
+    /// Reads what can be read of a profile: what is wrong is left out of it, so that the rest can be tried in the same
+    /// run. With everything that is wrong, as [`Profile::parse`] says it.
+    pub fn parse_partly(
+        file: &Arc<SourceFile>,
+        library: &Library,
+        resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    ) -> (Option<Self>, Vec<Diagnostic>) {
+        let (raw, mut wrong) = decode_partly::<RawProfile>(file);
+        let Some(raw) = raw else {
+            return (None, wrong);
+        };
         let mut out = Diagnostics::new(file);
-        let mut wrong = Vec::new();
         let root = YamlPath::default();
         base_url(&raw.base_url, &root.key("base_url"), &mut out);
         let mut flows = BTreeMap::new();
@@ -160,15 +176,17 @@ impl Profile {
                     out.key("profile::flow", &path, format!("`{name}` is not a flow"));
                     out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
                 }
-                Some(flow) => match library.bind(flow, &raw.base_url, Some((changes, file))) {
-                    Ok(mut binding) => {
-                        capabilities(changes, library, &path.key("capabilities"), &mut out);
-                        binding.identities =
-                            identities(changes, resolve, &path.key("identities"), &mut out);
-                        flows.insert(flow, binding);
-                    }
-                    Err(list) => wrong.extend(list),
-                },
+                Some(flow) => {
+                    let (binding, list) =
+                        library.bind_partly(flow, &raw.base_url, Some((changes, file)));
+                    wrong.extend(list);
+                    capabilities(changes, library, &path.key("capabilities"), &mut out);
+                    let identities =
+                        identities(changes, resolve, &path.key("identities"), &mut out);
+                    flows.extend(
+                        binding.map(|binding| (flow, FlowBinding { identities, ..binding })),
+                    );
+                }
             }
         }
         if raw.flows.is_empty() {
@@ -184,7 +202,7 @@ impl Profile {
             baseline: baseline(&raw, library, &root.key("baseline"), &mut out),
         };
         wrong.extend(out.into_list());
-        if wrong.is_empty() { Ok(profile) } else { Err(wrong) }
+        (Some(profile), wrong)
     }
 
     /// The documented server at an address: no accounts, no hooks, no clock.
@@ -269,6 +287,7 @@ fn identities(
     let mut identities = BTreeMap::new();
     for (role, fields) in &changes.identities {
         let mut identity = Identity::default();
+        let mut whole = true;
         for (name, raw) in fields {
             let path = path.key(role).key(name);
             match value(raw, resolve) {
@@ -279,11 +298,14 @@ fn identities(
                     }
                 }
                 Err(message) => {
+                    whole = false;
                     out.value("profile::value", &path, message);
                 }
             }
         }
-        identities.insert(role.clone(), identity);
+        if whole {
+            identities.insert(role.clone(), identity);
+        }
     }
     identities
 }

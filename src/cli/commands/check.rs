@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
+use super::doctor;
 use crate::check::{CheckSettings, Plan, Provision, Selection, check};
 use crate::cli::arguments::Check;
 use crate::cli::exit::{Exit, UsageError};
@@ -33,7 +34,12 @@ pub(in crate::cli) fn run(
                 let message = "--fault and --variant are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
-            let fixed = target::fixed(target, arguments, &library, scenarios, world)?;
+            let fixed = target::fixed(target, &arguments.reach, &library, scenarios, world)?;
+            if !arguments.no_doctor {
+                let input_allowed = !arguments.no_input && world.person;
+                let flows = arguments.flow.clone();
+                doctor::look_first(&library, fixed.profile(), flows, input_allowed)?;
+            }
             run_on(&fixed, fixed.profile(), &library, arguments, sinks, world)
         }
         #[cfg(feature = "reference-server")]
