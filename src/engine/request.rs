@@ -391,3 +391,6 @@ fn encode(text: &str) -> String {
         .map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ impl<W: Write> Terminal<W> {
         Ok(())
     }
 
-    /// A line for each that is known; those who want to see more of it ask for details.
+    /// A line for each that is known; those who want to see more of it ask for all that was observed.
     fn known(&mut self, report: &Report) -> io::Result<()> {
         let known: Vec<&Finding> =
             report.findings.iter().filter(|f| f.verdict == Verdict::Known).collect();
@@ -247,7 +247,7 @@ impl<W: Write> Observer for Terminal<W> {
                             | Verdict::Blocked
                     )
                 };
-                let brief = self.detail == Detail::Flow;
+                let brief = self.detail != Detail::Observed;
                 let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
                 for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
                     self.finding(finding)?;

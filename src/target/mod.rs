@@ -16,3 +16,6 @@ pub use operation::{Credential, Field, Operation};
 pub use profile::{
     Baseline, ClockSetting, HookRequest, HookSetting, Limits, Profile, SecretReference,
 };
+
+#[cfg(test)]
+mod tests;
