@@ -6,6 +6,7 @@ mod acts;
 mod capture;
 mod items;
 mod judge;
+mod rehearse;
 mod request;
 mod run;
 mod stream;
@@ -17,4 +18,5 @@ pub use judge::{
     Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, render_request,
     render_response, shown,
 };
-pub use run::{Effort, Engine, Settings};
+pub use rehearse::{Rehearsed, rehearse};
+pub use run::{Budget, Effort, Engine, Settings};

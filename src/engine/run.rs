@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::judge::{Assessed, hold_all};
+use super::judge::{Assessed, Class, Face, classify, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
 use crate::hook::Hooks;
@@ -16,7 +17,7 @@ use crate::model::{
 };
 use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
 use crate::source::{Random, Scope};
-use crate::target::FlowBinding;
+use crate::target::{FlowBinding, OutcomeKind};
 use crate::wire::{Listener, Socket, Wires};
 
 /// What the requests of a run have in common.
@@ -28,6 +29,30 @@ pub struct Settings {
     pub seed: u64,
     /// How often what rests on chance is repeated.
     pub effort: Effort,
+    /// How many wrong logins there may be; without it as many as the scenarios ask for.
+    pub budget: Option<Budget>,
+}
+
+/// Wrong logins that a run may still make, shared by all its scenarios: more of them could lock an account.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    allowed: u32,
+    made: Arc<AtomicU32>,
+}
+
+impl Budget {
+    /// A budget of so many wrong logins.
+    pub fn new(allowed: u32) -> Self {
+        Self { allowed, made: Arc::default() }
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.made.load(Ordering::Relaxed) >= self.allowed
+    }
+
+    fn count(&self) {
+        self.made.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// How often races and statistics are repeated.
@@ -179,6 +204,39 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// A runner that goes on from here by itself, with what is known now and without the open connections.
+    pub(super) fn fork(&self, name: &str) -> Self {
+        let mut fork = Self::new(self.engine, self.scenario);
+        fork.trace.secrets.clone_from(&self.trace.secrets);
+        fork.bindings = Arc::clone(&self.bindings);
+        fork.marks.clone_from(&self.marks);
+        fork.unbound.clone_from(&self.unbound);
+        fork.item.clone_from(&self.item);
+        (fork.server_now, fork.elapsed) = (self.server_now, self.elapsed);
+        (fork.group, fork.groups, fork.deadlines) = (self.group, self.groups, self.deadlines);
+        let part = format!("{}@{} {name}", self.scenario.name, self.scenario.flow);
+        fork.random = RefCell::new(Random::derive(self.engine.settings.seed, &part));
+        fork
+    }
+
+    /// Takes over what a fork saw.
+    pub(super) fn join(&mut self, fork: Self) {
+        self.trace.entries.extend(fork.trace.entries);
+        self.trace.unasked.extend(fork.trace.unasked);
+        for kept in fork.trace.secrets {
+            if !self.trace.secrets.iter().any(|known| known.value == kept.value) {
+                self.trace.secrets.push(kept);
+            }
+        }
+        self.groups = self.groups.max(fork.groups);
+        self.deadlines = self.deadlines.max(fork.deadlines);
+    }
+
+    /// Whether a connection is open that a fork would not have.
+    pub(super) fn is_connected(&self) -> bool {
+        !self.sockets.is_empty() || !self.listeners.is_empty()
+    }
+
     pub(super) fn steps<'s>(
         &'s mut self,
         steps: &'s [Step],
@@ -305,6 +363,16 @@ impl<'a> Runner<'a> {
         label: &str,
     ) -> Result<(Request, Option<String>), Stop> {
         let settings = self.engine.settings;
+        if let Some(budget) = settings.budget.as_ref().filter(|budget| budget.is_used_up())
+            && self.logs_in(&send.operation)
+            && !send.is_plain_login()
+        {
+            let reason = format!(
+                "the budget of {} wrong logins is used up (`limits.max_failed_logins`)",
+                budget.allowed
+            );
+            return Err(stop(label, StopKind::Missing, reason));
+        }
         build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| {
             match &error {
                 RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
@@ -322,7 +390,30 @@ impl<'a> Runner<'a> {
         timing: Timing,
     ) -> Exchange {
         let operation = send.operation.clone();
-        Exchange { operation, environment, request, reply, timing, server_now: self.server_now }
+        let exchange = Exchange {
+            operation,
+            environment,
+            request,
+            reply,
+            timing,
+            server_now: self.server_now,
+        };
+        if let Some(budget) = &self.engine.settings.budget
+            && self.logs_in(&exchange.operation)
+            && matches!(
+                classify(self.engine.binding, &Face::new(&exchange)),
+                Class::Known(outcome) if outcome.kind == OutcomeKind::Refusal
+            )
+        {
+            budget.count();
+        }
+        exchange
+    }
+
+    /// Whether an operation takes the secret of an account.
+    fn logs_in(&self, operation: &str) -> bool {
+        let operation = self.engine.binding.operations.get(operation);
+        operation.is_some_and(|operation| !operation.identity.is_empty())
     }
 
     /// Ends the scenario when the target is not there, instead of waiting for it again and again.
