@@ -469,6 +469,8 @@ fn harness(flow: Flow, reason: &str) -> Trace {
         }),
         secrets: Vec::new(),
         unasked: Vec::new(),
+        skipped: Vec::new(),
+        lacking: BTreeMap::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Plans which scenarios run, runs them, merges what they found, and says what it comes to. How
 //! that is printed is for the reports.
 
+mod baseline;
 mod connect;
 mod coverage;
 mod doctor;

@@ -8,7 +8,9 @@ use super::plan::Planned;
 use super::run::{Course, Provided};
 use crate::engine::{Engine, Law, Settings, judge};
 use crate::hook::HookCall;
-use crate::model::{CheckId, Evidence, Finding, SecretBook, Trace, Verdict};
+use crate::model::{
+    CheckId, Evidence, Finding, SecretBook, SentAndReceived, Trace, Verdict, Violation,
+};
 use crate::scenario::{Action, Check, HookStep, Need, Scenario};
 use crate::target::FlowBinding;
 
@@ -114,21 +116,16 @@ pub(super) fn unmet(
     connection: &Connection,
 ) -> Option<(Verdict, String)> {
     for need in &scenario.needs {
-        let declared = |name: &str| binding.capabilities.get(name).copied();
         let name = need.to_string();
-        if declared(name.trim_start_matches("capability.")) == Some(false) {
-            return Some((
-                Verdict::NotApplicable,
-                format!("the profile declares that the server has no {name}"),
-            ));
+        let lacking = match need {
+            Need::Parameter(placed) => binding.misplaces(placed),
+            _ => binding.lacks(name.trim_start_matches("capability.")),
+        };
+        if let Some(reason) = lacking {
+            return Some((Verdict::NotApplicable, reason));
         }
         let missing = match need {
-            // Many requests in a short time are for those who asked for them.
-            Need::Capability(name) if name == "burst" && declared(name) != Some(true) => {
-                let reason = "the profile does not declare the capability burst".to_owned();
-                return Some((Verdict::NotApplicable, reason));
-            }
-            Need::Capability(_) => None,
+            Need::Capability(_) | Need::Parameter(_) => None,
             Need::Clock => (connection.clock.mode() == "none")
                 .then(|| "the clock can neither be moved nor waited for".to_owned()),
             Need::Environments => (binding.environments.len() < 2)
@@ -206,13 +203,21 @@ fn redact(finding: &mut Finding, book: &SecretBook) {
     evidence.reason.iter_mut().for_each(clean);
     evidence.observed.iter_mut().for_each(clean);
     evidence.timeline.iter_mut().for_each(clean);
-    if let Some(violation) = &mut evidence.violation {
-        violation.wanted.iter_mut().for_each(clean);
-        clean(&mut violation.got);
+    evidence.violation.iter_mut().for_each(|violation| redact_violation(violation, book));
+    evidence.exchange.iter_mut().for_each(|exchange| redact_exchange(exchange, book));
+    for breach in &mut evidence.breaches {
+        redact_violation(&mut breach.violation, book);
+        breach.exchange.iter_mut().for_each(|exchange| redact_exchange(exchange, book));
+        breach.timeline.iter_mut().for_each(clean);
     }
-    if let Some(exchange) = &mut evidence.exchange {
-        [&mut exchange.sent, &mut exchange.received, &mut exchange.curl]
-            .into_iter()
-            .for_each(clean);
-    }
+}
+
+fn redact_violation(violation: &mut Violation, book: &SecretBook) {
+    let Violation { wanted, got } = violation;
+    wanted.iter_mut().chain([got]).for_each(|text| *text = book.redact(text));
+}
+
+fn redact_exchange(exchange: &mut SentAndReceived, book: &SecretBook) {
+    let SentAndReceived { sent, received, curl } = exchange;
+    [sent, received, curl].into_iter().for_each(|text| *text = book.redact(text));
 }

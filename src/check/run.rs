@@ -14,15 +14,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
+use super::baseline::apply_baseline;
 use super::connect::Connection;
 use super::lanes::{Order, order};
-use super::merge::{apply_baseline, clause_states, merge, unheard};
+use super::merge::{clause_states, merge, unheard};
 use super::one;
 use super::plan::Plan;
 use crate::engine::{Budget, Effort};
 use crate::event::{Event, Observer};
 use crate::model::{CheckId, Evidence, Finding, KnownSecrets, Report, Request, Verdict, WireError};
-use crate::target::{Library, Profile};
+use crate::target::{Baseline, Library, Profile};
 
 /// A server for a scenario.
 pub struct Provided {
@@ -118,17 +119,18 @@ pub fn check(
         scenarios: plan.scenarios.len(),
     })?;
 
+    let baseline = &first.profile.baseline;
     let budget = first.profile.limits.max_failed_logins.map(Budget::new);
     let secrets = Mutex::default();
-    let course = Course { plan, library, provision, settings, started, budget, secrets };
+    let course = Course { plan, library, provision, settings, started, baseline, budget, secrets };
     let (all, interrupted) = run_all(&course, &runtime, observer, clock == "real")?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
-    apply_baseline(&mut findings, &first.profile.baseline, settings.today);
+    apply_baseline(&mut findings, baseline, settings.today);
     findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
     let report = Report {
         verdict: Report::conclude(&findings, plan.excluded > 0),
-        clauses: clause_states(&library.catalogue, &findings),
+        clauses: clause_states(library, &plan.flows(), &findings),
         target,
         seed: settings.seed,
         clock: clock.to_owned(),
@@ -149,6 +151,8 @@ pub(super) struct Course<'a> {
     pub(super) provision: &'a dyn Provision,
     pub(super) settings: &'a CheckSettings,
     pub(super) started: Instant,
+    /// Findings that are accepted for a while.
+    pub(super) baseline: &'a [Baseline],
     /// How many wrong logins there may still be.
     pub(super) budget: Option<Budget>,
     /// Every secret that any scenario came to know.
@@ -328,7 +332,10 @@ async fn listen(
             let findings: Vec<Finding> =
                 findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
             let (flow, name) = (scenario.flow, scenario.name.as_str());
-            observer.hear(&Event::ScenarioFinished { flow, name, findings: &findings })?;
+            // What is heard now has the words that the end of the run will have.
+            let mut told = findings.clone();
+            apply_baseline(&mut told, course.baseline, course.settings.today);
+            observer.hear(&Event::ScenarioFinished { flow, name, findings: &told })?;
             all.extend(findings);
         }
     }

@@ -74,7 +74,7 @@ struct Rehearsal<'a> {
 impl Rehearsal<'_> {
     fn steps(&mut self, steps: &[Step]) {
         for step in steps {
-            if step.when.as_ref().is_none_or(|when| when.holds(&self.binding.choices)) {
+            if step.when.as_ref().is_none_or(|when| self.binding.refuses(when).is_none()) {
                 self.controls(step);
                 self.items(step);
                 self.controls(step);
@@ -199,7 +199,7 @@ impl Rehearsal<'_> {
         let built = self.symbolic(|scope| match build(binding, headers, send, scope) {
             Ok((request, _)) => Ok(Ok(request)),
             Err(RequestError::Render(error)) => Err(error),
-            Err(RequestError::Missing(reason)) => Ok(Err(reason)),
+            Err(RequestError::Missing(reason) | RequestError::Absent(reason)) => Ok(Err(reason)),
         });
         let times = if times == 1 { String::new() } else { format!(" x {times}") };
         let (act, request) = match built {

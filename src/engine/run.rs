@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::budget::Budget;
 use super::judge::{Assessed, Class, Face, classify, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
 use crate::hook::Hooks;
 use crate::model::{
-    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Millis, Reply, Request, Role,
-    Stop, StopKind, Timing, Trace, WireError,
+    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Lacking, Millis, Reply, Request,
+    Role, Skipped, Stop, StopKind, Timing, Trace, WireError,
 };
 use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
 use crate::source::{Random, Scope};
@@ -31,28 +31,6 @@ pub struct Settings {
     pub effort: Effort,
     /// How many wrong logins there may be; without it as many as the scenarios ask for.
     pub budget: Option<Budget>,
-}
-
-/// Wrong logins that a run may still make, shared by all its scenarios: more of them could lock an account.
-#[derive(Clone, Debug)]
-pub struct Budget {
-    allowed: u32,
-    made: Arc<AtomicU32>,
-}
-
-impl Budget {
-    /// A budget of so many wrong logins.
-    pub fn new(allowed: u32) -> Self {
-        Self { allowed, made: Arc::default() }
-    }
-
-    fn is_used_up(&self) -> bool {
-        self.made.load(Ordering::Relaxed) >= self.allowed
-    }
-
-    fn count(&self) {
-        self.made.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// How often races and statistics are repeated.
@@ -140,21 +118,21 @@ pub(super) struct Runner<'a> {
     pub(super) listeners: BTreeMap<String, Listener>,
     pub(super) server_now: Option<Millis>,
     /// How far the clock was moved, for a clock that cannot be read.
-    elapsed: Millis,
+    pub(super) elapsed: Millis,
     /// When the last act ended that a server can answer with a message of its own.
     pub(super) caused: Instant,
     pub(super) group: u32,
-    groups: u32,
-    deadlines: u32,
-    random: RefCell<Random>,
-    /// Why a name has no value, for the step that asks for it.
-    pub(super) unbound: BTreeMap<String, String>,
+    pub(super) groups: u32,
+    pub(super) deadlines: u32,
+    pub(super) random: RefCell<Random>,
     /// The part of the label that tells the items of a repeated step apart.
     pub(super) item: String,
+    /// The name of that item.
+    pub(super) item_name: Option<String>,
 }
 
 impl<'a> Runner<'a> {
-    fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
+    pub(super) fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
         let mut bindings = Bindings::new();
         let mut secrets = Vec::new();
         for (role, identity) in &engine.binding.identities {
@@ -169,6 +147,9 @@ impl<'a> Runner<'a> {
         }
         for (name, duration) in &engine.binding.lifetimes {
             bindings.insert(format!("lifetime.{name}"), duration.as_secs().to_string());
+        }
+        for (name, value) in &engine.binding.constants {
+            bindings.insert(format!("constant.{name}"), value.clone());
         }
         let host = engine.binding.base_url.split("://").last().unwrap_or_default();
         bindings.insert("host".to_owned(), host.to_owned());
@@ -186,6 +167,8 @@ impl<'a> Runner<'a> {
                 stop: None,
                 secrets,
                 unasked: Vec::new(),
+                skipped: Vec::new(),
+                lacking: BTreeMap::new(),
             },
             bindings: Arc::new(bindings),
             marks: BTreeMap::new(),
@@ -199,42 +182,9 @@ impl<'a> Runner<'a> {
             groups: 0,
             deadlines: 0,
             random: RefCell::new(Random::derive(engine.settings.seed, &part)),
-            unbound: BTreeMap::new(),
             item: String::new(),
+            item_name: None,
         }
-    }
-
-    /// A runner that goes on from here by itself, with what is known now and without the open connections.
-    pub(super) fn fork(&self, name: &str) -> Self {
-        let mut fork = Self::new(self.engine, self.scenario);
-        fork.trace.secrets.clone_from(&self.trace.secrets);
-        fork.bindings = Arc::clone(&self.bindings);
-        fork.marks.clone_from(&self.marks);
-        fork.unbound.clone_from(&self.unbound);
-        fork.item.clone_from(&self.item);
-        (fork.server_now, fork.elapsed) = (self.server_now, self.elapsed);
-        (fork.group, fork.groups, fork.deadlines) = (self.group, self.groups, self.deadlines);
-        let part = format!("{}@{} {name}", self.scenario.name, self.scenario.flow);
-        fork.random = RefCell::new(Random::derive(self.engine.settings.seed, &part));
-        fork
-    }
-
-    /// Takes over what a fork saw.
-    pub(super) fn join(&mut self, fork: Self) {
-        self.trace.entries.extend(fork.trace.entries);
-        self.trace.unasked.extend(fork.trace.unasked);
-        for kept in fork.trace.secrets {
-            if !self.trace.secrets.iter().any(|known| known.value == kept.value) {
-                self.trace.secrets.push(kept);
-            }
-        }
-        self.groups = self.groups.max(fork.groups);
-        self.deadlines = self.deadlines.max(fork.deadlines);
-    }
-
-    /// Whether a connection is open that a fork would not have.
-    pub(super) fn is_connected(&self) -> bool {
-        !self.sockets.is_empty() || !self.listeners.is_empty()
     }
 
     pub(super) fn steps<'s>(
@@ -250,6 +200,10 @@ impl<'a> Runner<'a> {
     }
 
     async fn step(&mut self, step: &Step) -> Stopped {
+        if let Some(reason) = self.inapplicable(step) {
+            self.skip(step, reason);
+            return Ok(());
+        }
         if !self.chosen(step.when.as_ref()) {
             return Ok(());
         }
@@ -258,13 +212,52 @@ impl<'a> Runner<'a> {
             self.groups += 1;
             self.group = self.groups;
         }
-        self.controls(step, Role::Before).await?;
-        let result = self.items(step).await;
+        let mut result = self.controls(step, Role::Before).await;
         if result.is_ok() {
-            self.controls(step, Role::After).await?;
+            result = self.items(step).await;
+        }
+        if result.is_ok() {
+            result = self.controls(step, Role::After).await;
         }
         self.group = outer_group;
-        result
+        self.pass_over(step, result)
+    }
+
+    /// What the server lacks of what a step rests on, as far as that is known before anything is sent.
+    fn inapplicable(&self, step: &Step) -> Option<String> {
+        let binding = self.engine.binding;
+        // A step that is for another answer to a gap is silently left out: the gap's check says so itself.
+        let condition = match &step.when {
+            Some(When::Choice(_)) | None => None,
+            Some(when) => binding.refuses(when),
+        };
+        condition.or_else(|| step.requests().into_iter().find_map(|send| binding.absent(send)))
+    }
+
+    /// Leaves out a step that does not apply to the server; other ends are the scenario's.
+    pub(super) fn pass_over(&mut self, step: &Step, result: Stopped) -> Stopped {
+        match result {
+            Err(Stop { kind: StopKind::Absent, reason, .. }) => {
+                self.skip(step, reason);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Notes that a step was not run, and that what it would have captured is not there.
+    fn skip(&mut self, step: &Step, reason: String) {
+        let mut names: Vec<&String> = step.capture.iter().map(|capture| &capture.name).collect();
+        if let Action::Run { exports, .. } = &step.action {
+            names.extend(exports.iter().map(|(_, outer)| outer));
+        }
+        for name in names {
+            self.unbind(name, Lacking { reason: reason.clone(), absent: true });
+        }
+        let skipped = Skipped { sets: step.sets(), reason };
+        if !self.trace.skipped.contains(&skipped) {
+            self.trace.skipped.push(skipped);
+        }
     }
 
     async fn controls(&mut self, step: &Step, role: fn(String) -> Role) -> Stopped {
@@ -375,6 +368,7 @@ impl<'a> Runner<'a> {
         }
         build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| {
             match &error {
+                RequestError::Absent(reason) => stop(label, StopKind::Absent, reason.clone()),
                 RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
                 RequestError::Render(render) => self.explain(label, &render.to_string()),
             }
@@ -461,6 +455,7 @@ impl<'a> Runner<'a> {
         let step = format!("{label}{}", self.item);
         Entry {
             step,
+            item: self.item_name.clone(),
             group: self.group,
             role,
             expectations,
@@ -492,13 +487,14 @@ impl<'a> Runner<'a> {
                 Assessed::NoAnswer(reason) => {
                     return Err(stop(label, StopKind::Unreachable, reason));
                 }
+                Assessed::NoValue(error) => return Err(self.explain(label, &error.to_string())),
             }
         }
         Ok(())
     }
 
     pub(super) fn chosen(&self, when: Option<&When>) -> bool {
-        when.is_none_or(|when| when.holds(&self.engine.binding.choices))
+        when.is_none_or(|when| self.engine.binding.refuses(when).is_none())
     }
 
     /// How long a span is for this server.
@@ -513,6 +509,12 @@ impl<'a> Runner<'a> {
 
     pub(super) fn bind(&mut self, name: &str, value: String) {
         Arc::make_mut(&mut self.bindings).insert(name.to_owned(), value);
+    }
+
+    /// Takes a name its value, and says why it has none.
+    pub(super) fn unbind(&mut self, name: &str, lacking: Lacking) {
+        Arc::make_mut(&mut self.bindings).remove(name);
+        self.trace.lacking.insert(name.to_owned(), lacking);
     }
 
     pub(super) fn random_below(&self, bound: usize) -> usize {
@@ -540,10 +542,17 @@ impl<'a> Runner<'a> {
     }
 
     /// A stop because a name has no value, with the reason why it has none.
-    fn explain(&self, label: &str, reason: &str) -> Stop {
-        let why = self.unbound.iter().find(|(name, _)| reason.contains(&format!("${{{name}}}")));
-        let reason = why.map_or_else(|| reason.to_owned(), |(_, why)| format!("{reason}: {why}"));
-        stop(label, StopKind::Prerequisite, reason)
+    fn explain(&self, label: &str, error: &str) -> Stop {
+        let lacking = &self.trace.lacking;
+        match lacking.iter().find(|(name, _)| error.contains(&format!("${{{name}}}"))) {
+            Some((_, Lacking { reason, absent: true })) => {
+                stop(label, StopKind::Absent, reason.clone())
+            }
+            Some((_, Lacking { reason, absent: false })) => {
+                stop(label, StopKind::Prerequisite, format!("{error}: {reason}"))
+            }
+            None => stop(label, StopKind::Prerequisite, error.to_owned()),
+        }
     }
 }
 

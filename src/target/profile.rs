@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::binding::{FlowBinding, Identity};
@@ -120,7 +121,7 @@ impl Default for Limits {
 }
 
 /// A finding that is accepted for a while.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Baseline {
     /// The check.
     pub check: String,
@@ -128,6 +129,12 @@ pub struct Baseline {
     pub because: String,
     /// The first second, since 1970, from which it no longer is.
     pub until: i64,
+    /// Only these items of repeated steps; all of them when empty.
+    pub item: Vec<String>,
+    /// Only breaches of which what was got matches this.
+    pub got: Option<Regex>,
+    /// Whether it may pass without becoming stale.
+    pub sometimes: bool,
 }
 
 impl Profile {
@@ -261,8 +268,8 @@ fn capabilities(
     out: &mut Diagnostics,
 ) {
     let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
-    let mut known: Vec<String> =
-        needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned()).collect();
+    let needs = needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned());
+    let mut known: Vec<String> = needs.chain(library.capabilities().map(str::to_owned)).collect();
     known.sort();
     known.dedup();
     for name in changes.capabilities.keys().filter(|name| !known.contains(name)) {
@@ -450,6 +457,9 @@ fn baseline(
                 check: entry.check.clone(),
                 because: entry.because.clone(),
                 until,
+                item: entry.item.as_ref().map(|item| item.0.clone()).unwrap_or_default(),
+                got: got(entry.got.as_deref(), &path.key("got"), out),
+                sometimes: entry.sometimes,
             }),
             None => {
                 let message = format!("`{}` is not a day; write `2027-03-01`", entry.until);
@@ -458,6 +468,14 @@ fn baseline(
         }
     }
     entries
+}
+
+fn got(text: Option<&str>, path: &YamlPath, out: &mut Diagnostics) -> Option<Regex> {
+    let compiled = text.map(Regex::new)?;
+    let complain = |error: &regex::Error| {
+        out.value("profile::baseline", path, format!("not a regular expression: {error}"));
+    };
+    compiled.inspect_err(complain).ok()
 }
 
 fn duration(

@@ -109,7 +109,16 @@ fn entry(library: &Library, role: Role, act: Act) -> Entry {
     };
     let group = u32::from(!step.controls.is_empty());
     let bindings = std::sync::Arc::new(Bindings::new());
-    Entry { step: "steps[0]".to_owned(), group, role, expectations, bindings, known_before: 0, act }
+    Entry {
+        step: "steps[0]".to_owned(),
+        item: None,
+        group,
+        role,
+        expectations,
+        bindings,
+        known_before: 0,
+        act,
+    }
 }
 
 fn trace(entries: Vec<Entry>) -> Trace {
@@ -120,6 +129,8 @@ fn trace(entries: Vec<Entry>) -> Trace {
         stop: None,
         secrets: Vec::new(),
         unasked: Vec::new(),
+        skipped: Vec::new(),
+        lacking: std::collections::BTreeMap::new(),
     }
 }
 
