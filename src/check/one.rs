@@ -1,8 +1,9 @@
 //! One scenario of a run: its server, its needs, its trace, its findings.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::connect::Connection;
+use super::lanes::SHAKING;
 use super::plan::Planned;
 use super::run::{Course, Provided};
 use crate::engine::{Engine, Law, Settings, judge};
@@ -13,13 +14,17 @@ use crate::model::{
 use crate::scenario::{Action, Check, HookStep, Need, Scenario};
 use crate::target::FlowBinding;
 
-/// Runs a scenario as often as the settings ask, each time with a server in its first state.
-pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>) -> Vec<Finding> {
+/// Runs a scenario as often as the settings ask, each time with a server in its first state; one that is shared is
+/// `reset`, unless others are at work on it.
+pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>, resets: bool) -> Vec<Finding> {
     let scenario = planned.scenario;
     let mut repeats: Vec<Vec<Finding>> = Vec::new();
     for repeat in 0..course.settings.repeat.max(1) {
         let findings = match course.provision.provide() {
-            Ok(provided) => run_provided(scenario, course, &provided, u64::from(repeat)).await,
+            Ok(provided) => {
+                let resets = resets && provided.guard.is_none();
+                run_provided(scenario, course, &provided, (u64::from(repeat), resets)).await
+            }
             Err(reason) => without(scenario, Verdict::Error, &reason),
         };
         repeats.push(findings);
@@ -31,7 +36,7 @@ async fn run_provided(
     scenario: &Scenario,
     course: &Course<'_>,
     provided: &Provided,
-    repeat: u64,
+    (repeat, resets): (u64, bool),
 ) -> Vec<Finding> {
     let Course { library, settings, started, .. } = course;
     let profile = &provided.profile;
@@ -42,6 +47,10 @@ async fn run_provided(
         Ok(connection) => connection,
         Err(error) => return without(scenario, Verdict::Error, &error.to_string()),
     };
+    if settings.gentle && could_harm(scenario) {
+        let reason = "it could harm a server that others use; --destructive runs it all the same";
+        return without(scenario, Verdict::Excluded, reason);
+    }
     if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
         return without(scenario, verdict, &reason);
     }
@@ -49,6 +58,7 @@ async fn run_provided(
         headers: profile.headers.clone(),
         seed: settings.seed.wrapping_add(repeat),
         effort: settings.effort,
+        budget: course.budget.clone(),
     };
     let engine = Engine {
         binding,
@@ -57,7 +67,7 @@ async fn run_provided(
         clock: &connection.clock,
         settings: &engine_settings,
     };
-    if provided.guard.is_none() && connection.hooks.offers("reset") && scenario_resets(scenario) {
+    if resets && connection.hooks.offers("reset") && scenario_resets(scenario) {
         let call = HookCall { name: "reset".to_owned(), ..Default::default() };
         if let Err(error) = connection.hooks.fire(&call).await {
             return without(scenario, Verdict::Blocked, &error.to_string());
@@ -72,6 +82,11 @@ async fn run_provided(
     };
     let mut findings = judge(&law, scenario, &trace);
     let book = secrets(&trace);
+    {
+        let mut all = course.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.secrets.iter().for_each(|kept| all.note(&kept.value, &kept.name));
+        trace.unasked.iter().for_each(|(name, value)| all.note(value, name));
+    }
     findings.iter_mut().for_each(|finding| redact(finding, &book));
     findings
 }
@@ -82,6 +97,12 @@ fn scenario_resets(scenario: &Scenario) -> bool {
         .steps
         .iter()
         .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
+}
+
+/// Whether a scenario guesses passwords, sends bursts, or shakes the whole server.
+pub(super) fn could_harm(scenario: &Scenario) -> bool {
+    let bursts = |need: &Need| matches!(need, Need::Capability(name) if name == "burst");
+    scenario.needs.iter().any(bursts) || scenario.hooks().iter().any(|hook| SHAKING.contains(hook))
 }
 
 /// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the

@@ -161,6 +161,14 @@ fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether every address of a profile is on this machine.
+pub(super) fn is_local(profile: &Profile) -> bool {
+    let mut urls = profile.flows.values().flat_map(|binding| {
+        std::iter::once(&binding.base_url).chain(binding.environment_urls.values())
+    });
+    urls.all(|url| is_loopback(host(url)))
+}
+
 fn host(url: &str) -> &str {
     let authority = url.split("://").last().unwrap_or(url).split('/').next().unwrap_or_default();
     match authority.strip_prefix('[') {

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::judge::{Assessed, hold_all};
+use super::budget::Budget;
+use super::judge::{Assessed, Class, Face, classify, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
 use crate::hook::Hooks;
@@ -16,7 +17,7 @@ use crate::model::{
 };
 use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
 use crate::source::{Random, Scope};
-use crate::target::FlowBinding;
+use crate::target::{FlowBinding, OutcomeKind};
 use crate::wire::{Listener, Socket, Wires};
 
 /// What the requests of a run have in common.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub seed: u64,
     /// How often what rests on chance is repeated.
     pub effort: Effort,
+    /// How many wrong logins there may be; without it as many as the scenarios ask for.
+    pub budget: Option<Budget>,
 }
 
 /// How often races and statistics are repeated.
@@ -115,13 +118,13 @@ pub(super) struct Runner<'a> {
     pub(super) listeners: BTreeMap<String, Listener>,
     pub(super) server_now: Option<Millis>,
     /// How far the clock was moved, for a clock that cannot be read.
-    elapsed: Millis,
+    pub(super) elapsed: Millis,
     /// When the last act ended that a server can answer with a message of its own.
     pub(super) caused: Instant,
     pub(super) group: u32,
-    groups: u32,
-    deadlines: u32,
-    random: RefCell<Random>,
+    pub(super) groups: u32,
+    pub(super) deadlines: u32,
+    pub(super) random: RefCell<Random>,
     /// The part of the label that tells the items of a repeated step apart.
     pub(super) item: String,
     /// The name of that item.
@@ -129,7 +132,7 @@ pub(super) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
+    pub(super) fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
         let mut bindings = Bindings::new();
         let mut secrets = Vec::new();
         for (role, identity) in &engine.binding.identities {
@@ -353,6 +356,16 @@ impl<'a> Runner<'a> {
         label: &str,
     ) -> Result<(Request, Option<String>), Stop> {
         let settings = self.engine.settings;
+        if let Some(budget) = settings.budget.as_ref().filter(|budget| budget.is_used_up())
+            && self.logs_in(&send.operation)
+            && !send.is_plain_login()
+        {
+            let reason = format!(
+                "the budget of {} wrong logins is used up (`limits.max_failed_logins`)",
+                budget.allowed
+            );
+            return Err(stop(label, StopKind::Missing, reason));
+        }
         build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| {
             match &error {
                 RequestError::Absent(reason) => stop(label, StopKind::Absent, reason.clone()),
@@ -371,7 +384,30 @@ impl<'a> Runner<'a> {
         timing: Timing,
     ) -> Exchange {
         let operation = send.operation.clone();
-        Exchange { operation, environment, request, reply, timing, server_now: self.server_now }
+        let exchange = Exchange {
+            operation,
+            environment,
+            request,
+            reply,
+            timing,
+            server_now: self.server_now,
+        };
+        if let Some(budget) = &self.engine.settings.budget
+            && self.logs_in(&exchange.operation)
+            && matches!(
+                classify(self.engine.binding, &Face::new(&exchange)),
+                Class::Known(outcome) if outcome.kind == OutcomeKind::Refusal
+            )
+        {
+            budget.count();
+        }
+        exchange
+    }
+
+    /// Whether an operation takes the secret of an account.
+    fn logs_in(&self, operation: &str) -> bool {
+        let operation = self.engine.binding.operations.get(operation);
+        operation.is_some_and(|operation| !operation.identity.is_empty())
     }
 
     /// Ends the scenario when the target is not there, instead of waiting for it again and again.

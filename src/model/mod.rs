@@ -9,6 +9,7 @@ mod exchange;
 mod finding;
 mod id;
 mod kill_matrix;
+mod leak;
 mod moment;
 mod report;
 mod secret;
@@ -21,6 +22,7 @@ pub use exchange::{Exchange, Header, Reply, Request, Response, Timing, WireError
 pub use finding::{Finding, Level, Verdict};
 pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use kill_matrix::{FalseAlarm, FaultRow, KillMatrix};
+pub use leak::KnownSecrets;
 pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
 pub use report::{ClauseState, Counts, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};

@@ -9,6 +9,7 @@ mod expectation;
 mod json_template;
 mod lower;
 mod matcher;
+mod nature;
 pub mod one_or_many;
 pub mod raw;
 pub mod vector;
@@ -25,5 +26,6 @@ pub use expectation::{
 pub use json_template::JsonTemplate;
 pub use lower::{Always, Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
 pub use matcher::{Actual, Matcher, Mismatch, Nearby, TimeForm};
+pub use nature::uses_hooks;
 pub use vector::{Algorithm, Edit, Expected, Forge, Sign, Vector};
 pub use vocabulary::{HOOKS, Need, OperationWords, SharedSteps, VectorTable, Vocabulary};
