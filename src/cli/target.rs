@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::arguments::{Check, ClockMode};
+use super::arguments::{ClockMode, Reach};
 use super::exit::{TargetError, UsageError};
 use super::{World, plane, shelf};
 use crate::check::{Provided, Provision};
+use crate::source::Diagnostic;
 use crate::target::{ClockSetting, Library, Profile, SecretReference, Trust};
 
 /// One server that all scenarios share.
@@ -30,35 +31,61 @@ impl Provision for Fixed {
 /// The server that a profile or an address names.
 pub(super) fn fixed(
     target: &str,
-    check: &Check,
+    reach: &Reach,
     library: &Library,
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Fixed> {
+    match fixed_partly(target, reach, library, scenarios, world)? {
+        (Some(fixed), wrong) if wrong.is_empty() => Ok(fixed),
+        (_, wrong) => Err(shelf::mistakes(&wrong, world.talk).into()),
+    }
+}
+
+/// The same as far as the profile can be read, with everything that is wrong with it.
+pub(super) fn fixed_partly(
+    target: &str,
+    reach: &Reach,
+    library: &Library,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<(Option<Fixed>, Vec<Diagnostic>)> {
     let address = target.starts_with("http://") || target.starts_with("https://");
-    let mut profile = if address && check.accounts.as_deref() == Some("reference") {
+    let (profile, wrong) = if address && reach.accounts.as_deref() == Some("reference") {
         let profile = read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
         let mut profile = profile.relocated(target.trim_end_matches('/'), "");
         target.clone_into(&mut profile.name);
-        if check.control.is_none() {
+        if reach.control.is_none() {
             profile.clock = ClockSetting::None;
             profile.hooks.clear();
         }
-        profile
+        (Some(profile), Vec::new())
     } else if address {
-        Profile::documented(target.trim_end_matches('/'), library)
-            .map_err(|list| shelf::mistakes(&list, world.talk))?
+        let profile = Profile::documented(target.trim_end_matches('/'), library)
+            .map_err(|list| shelf::mistakes(&list, world.talk))?;
+        (Some(profile), Vec::new())
     } else {
-        read_profile(&shelf::read_file(Path::new(target))?, library, world)?
+        let file = shelf::read_file(Path::new(target))?;
+        Profile::parse_partly(&file, library, &resolve)
     };
-    if let Some(control) = &check.control {
+    let Some(mut profile) = profile else {
+        return Ok((None, wrong));
+    };
+    apply(reach, &mut profile)?;
+    hosts_allowed(&profile, &reach.allow_host)?;
+    Ok((Some(Fixed(Arc::new(profile))), wrong))
+}
+
+/// What the command line says of the clock, the control plane and certificates.
+fn apply(reach: &Reach, profile: &mut Profile) -> anyhow::Result<()> {
+    if let Some(control) = &reach.control {
         profile.control_by(control.trim_end_matches('/'));
         // A server that runs in real time has a control plane too, but its clock cannot be moved.
         if plane::get(control, "/clock")?.get("mode").and_then(Value::as_str) == Some("real") {
             profile.clock = real_clock();
         }
     }
-    match check.clock {
+    match reach.clock {
         Some(ClockMode::None) => profile.clock = ClockSetting::None,
         Some(ClockMode::Real) if !matches!(profile.clock, ClockSetting::Real { .. }) => {
             profile.clock = real_clock();
@@ -71,7 +98,12 @@ pub(super) fn fixed(
         }
         Some(ClockMode::Real | ClockMode::Virtual) | None => {}
     }
-    if check.insecure {
+    if let (Some(longest), ClockSetting::Real { max_wait, .. }) =
+        (reach.max_wait, &mut profile.clock)
+    {
+        *max_wait = longest;
+    }
+    if reach.insecure {
         if matches!(profile.transport.trust, Trust::Authorities(_)) {
             let message = "--insecure takes any certificate, and the profile names whom to trust (`tls: {trust: ...}`); leave out one of the two";
             return Err(UsageError(message.to_owned()).into());
@@ -81,8 +113,7 @@ pub(super) fn fixed(
     for remark in profile.remarks() {
         eprintln!("warning: {remark}");
     }
-    hosts_allowed(&profile, &check.allow_host)?;
-    Ok(Fixed(Arc::new(profile)))
+    Ok(())
 }
 
 fn real_clock() -> ClockSetting {
@@ -144,9 +175,8 @@ pub(super) fn resolve_public(reference: &SecretReference) -> Result<String, Stri
 }
 
 /// Tests of other people's servers must be meant: any host but loopback has to be named.
-/// Behind a socket of this machine there is no other host, whatever the address says.
 fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
-    if profile.transport.unix_socket.is_some() {
+    if is_local(profile) {
         return Ok(());
     }
     for host in profile.bases().map(host) {
@@ -158,6 +188,12 @@ fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether every address of a profile is on this machine. Behind a socket there is no other host, whatever the
+/// address says.
+pub(super) fn is_local(profile: &Profile) -> bool {
+    profile.transport.unix_socket.is_some() || profile.bases().map(host).all(is_loopback)
 }
 
 fn host(url: &str) -> &str {

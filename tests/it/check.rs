@@ -284,6 +284,7 @@ fn check_server(act: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> Run 
         "--flow",
         "gateway-button",
         "--no-input",
+        "--no-doctor",
         "--seed",
         "1",
     ])

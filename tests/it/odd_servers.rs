@@ -264,8 +264,9 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
     let answer =
         format!("HTTP/1.1 302 Found\r\nLocation: http://{elsewhere}/\r\nContent-Length: 0\r\n\r\n");
     let address = serve_each(move |stream| answer_each(stream, answer.as_bytes()));
-    let arguments = ["--accounts", "reference"];
-    check(&url("http", address), &arguments).exits(1).says("302");
+    let target = url("http", address);
+    check(&target, &["--accounts", "reference"]).exits(3).complains("302");
+    check(&target, &["--accounts", "reference", "--no-doctor"]).exits(1).says("302");
     assert_eq!(hits.load(Ordering::SeqCst), 0, "the redirect was followed");
 }
 
@@ -301,8 +302,11 @@ fn content_in_a_coding_that_nobody_asked_for_is_no_finding_but_no_proof_either()
     let server = reference();
     let front = Front::reframing(Manner::Coded, server.address());
     let control = server.control_url();
+    let target = url("http", front.address);
     let more = ["--accounts", "reference", "--control", &control];
-    let (run, verdicts) = verdicts(FLOW, &url("http", front.address), &more);
+    check(&target, &more).exits(3).complains("coded with `gzip`");
+    let more = [&more[..], &["--no-doctor"]].concat();
+    let (run, verdicts) = verdicts(FLOW, &target, &more);
     run.exits(4).says("coded with `gzip`");
     assert!(!verdicts.values().any(|verdict| verdict == "fail"), "{}", run.out);
 }
@@ -423,7 +427,7 @@ fn a_server_without_http2_is_told_before_anything_is_checked() {
     let plain = Front::passing("127.0.0.1", server.address());
     for (base, more, told) in [
         (url("https", secure.address), "http_version: 2\ntls: {trust: ca.pem}", "does not offer"),
-        (url("http", plain.address), "http_version: 2", "asked in HTTP/2, as `http_version`"),
+        (url("http", plain.address), "http_version: 2", "asked in HTTP/2: `http_version`"),
     ] {
         let run = check(&profile(folder, &server, &base, more), &[]);
         run.exits(3).complains(&base).complains(told);

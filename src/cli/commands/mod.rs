@@ -3,6 +3,7 @@
 pub(super) mod check;
 pub(super) mod control;
 pub(super) mod coverage;
+pub(super) mod doctor;
 pub(super) mod explain;
 pub(super) mod lint;
 pub(super) mod list;
