@@ -111,6 +111,13 @@ impl<'a> Plan<'a> {
     }
 }
 
+impl Plan<'_> {
+    /// The flows that the run is about.
+    pub fn flows(&self) -> BTreeSet<Flow> {
+        self.scenarios.iter().map(|planned| planned.scenario.flow).collect()
+    }
+}
+
 fn nothing(library: &Library, pattern: &str) -> NothingMatched {
     let clauses: BTreeSet<&ClauseId> =
         library.checks().flat_map(|(_, _, _, check)| &check.covers).collect();

@@ -111,6 +111,13 @@ pub(super) struct Check {
     /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
+    /// Lists every request and act that would be made, and makes none; `-v` shows the requests in full.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Also runs, on other machines than this one, what could harm a server that others use: bursts, guessed
+    /// passwords, restarts.
+    #[arg(long)]
+    pub(super) destructive: bool,
     /// Gives a verdict without looking first whether one can be given (`gatecrash doctor`).
     #[arg(long)]
     pub(super) no_doctor: bool,
@@ -180,6 +187,9 @@ pub(super) struct Reach {
     /// Hosts besides loopback that may be sent to; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(super) allow_host: Vec<String>,
+    /// Takes any TLS certificate of the target, also one that it has made itself. Every report says so.
+    #[arg(long, requires = "target")]
+    pub(super) insecure: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod exchange;
 mod finding;
 mod id;
 mod kill_matrix;
+mod leak;
 mod moment;
 mod report;
 mod secret;
@@ -16,14 +17,16 @@ mod trace;
 
 pub use bytes::Bytes;
 pub use diagnosis::{Diagnosis, Examination, Examined, Readiness};
-pub use evidence::{Evidence, SentAndReceived, Violation};
+pub use evidence::{Breach, Evidence, Items, MOST_BREACHES, SentAndReceived, Violation};
 pub use exchange::{Exchange, Header, Reply, Request, Response, Timing, WireError, WireKind};
 pub use finding::{Finding, Level, Verdict};
 pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use kill_matrix::{FalseAlarm, FaultRow, KillMatrix};
+pub use leak::KnownSecrets;
 pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
 pub use report::{ClauseState, Counts, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};
 pub use trace::{
-    Act, Bindings, Entry, ExpectationSet, Kept, Role, SocketEvent, Stop, StopKind, Trace, Trial,
+    Act, Bindings, Entry, ExpectationSet, Kept, Lacking, Role, Skipped, SocketEvent, Stop,
+    StopKind, Trace, Trial,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClauseId, Finding, Level, Verdict};
+use super::{ClauseId, Finding, KnownSecrets, Level, Verdict};
 
 /// The conclusion of a whole run.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -71,10 +71,13 @@ pub enum ClauseState {
 }
 
 /// The result of a run.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     /// What was checked: a profile's name or an address.
     pub target: String,
+    /// What a reader must know before believing any finding.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The seed of every random choice of the run.
     pub seed: u64,
     /// The clock's mode: `virtual`, `real` or `none`.
@@ -91,6 +94,9 @@ pub struct Report {
     pub clauses: BTreeMap<ClauseId, ClauseState>,
     /// How long the run took.
     pub elapsed: Duration,
+    /// Every secret that the run knew: no artefact may show one.
+    #[serde(skip)]
+    pub secrets: KnownSecrets,
 }
 
 impl Report {

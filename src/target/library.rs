@@ -12,8 +12,8 @@ use crate::model::{CheckId, Flow};
 use crate::scenario::raw::RawScenario;
 use crate::scenario::vector::RawVectors;
 use crate::scenario::{
-    Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, check_shared, lower_always,
-    lower_scenario,
+    Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, When, check_shared,
+    lower_always, lower_scenario,
 };
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -122,6 +122,22 @@ impl Library {
             checks.iter().map(move |(id, check)| (*flow, "always", id, check))
         });
         own.chain(always)
+    }
+
+    /// The capabilities that operations, fields of answers, steps and expectations ask for. What whole scenarios need
+    /// stands with them.
+    pub(super) fn capabilities(&self) -> impl Iterator<Item = &str> {
+        let operations = self.flows.values().flat_map(|flow| flow.raw.operations.values());
+        let of_flows = operations.flat_map(|operation| {
+            let of_fields = operation.answer.values().filter_map(|field| field.capability.as_ref());
+            operation.capability.iter().chain(of_fields).flat_map(|names| &names.0)
+        });
+        let of_scenarios =
+            self.scenarios.iter().flat_map(Scenario::conditions).filter_map(|when| match when {
+                When::Capability(name) => Some(name),
+                When::Choice(_) | When::Parameter(_) => None,
+            });
+        of_flows.chain(of_scenarios).map(String::as_str)
     }
 
     /// Reads a scenario that is not in the folder, for one flow. It may be one that checks nothing.

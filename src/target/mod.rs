@@ -4,12 +4,20 @@
 //! Reads no files and no environment: whoever does hands the values in.
 
 mod binding;
+mod condition;
 mod library;
+mod operation;
 mod profile;
 pub mod raw;
+mod transport;
 
-pub use binding::{Credential, Field, FlowBinding, Identity, Operation, Outcome, OutcomeKind};
+pub use binding::{FlowBinding, Identity, Outcome, OutcomeKind};
 pub use library::Library;
+pub use operation::{Credential, Field, Operation};
 pub use profile::{
     Baseline, ClockSetting, HookRequest, HookSetting, KEY_HOLDERS, Limits, Profile, SecretReference,
 };
+pub use transport::{Pem, RawTls, Transport, Trust};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::binding::{FlowBinding, Identity};
@@ -12,6 +13,7 @@ use super::raw::{
     RawClock, RawClockMode, RawFlowProfile, RawHookDriver, RawHookRequest, RawLimits, RawProfile,
     RawValue,
 };
+use super::transport::{Resolve, Transport, Trust, beside, transport};
 use crate::model::{Flow, Header, parse_civil, parse_duration};
 use crate::scenario::HOOKS;
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode_partly};
@@ -23,6 +25,10 @@ pub enum SecretReference {
     Environment(String),
     /// A file.
     File(String),
+    /// A PEM file of certificates, which are no secret.
+    Certificates(String),
+    /// A PEM file of a private key.
+    Key(String),
 }
 
 /// One server.
@@ -30,6 +36,8 @@ pub enum SecretReference {
 pub struct Profile {
     /// Its name in reports.
     pub name: String,
+    /// How it is reached.
+    pub transport: Transport,
     /// Its flows.
     pub flows: BTreeMap<Flow, FlowBinding>,
     /// Its clock.
@@ -89,6 +97,15 @@ pub enum HookSetting {
         /// How long it may take.
         timeout: Duration,
     },
+    /// Through named pipes.
+    Fifo {
+        /// The pipe that is written to.
+        request: String,
+        /// The pipe that is read from.
+        answer: Option<String>,
+        /// How long both may take.
+        timeout: Duration,
+    },
     /// With an HTTP request.
     Http(HookRequest),
     /// Through the control plane of a reference server.
@@ -124,7 +141,7 @@ impl Default for Limits {
 }
 
 /// A finding that is accepted for a while.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Baseline {
     /// The check.
     pub check: String,
@@ -132,10 +149,18 @@ pub struct Baseline {
     pub because: String,
     /// The first second, since 1970, from which it no longer is.
     pub until: i64,
+    /// Only these items of repeated steps; all of them when empty.
+    pub item: Vec<String>,
+    /// Only breaches of which what was got matches this.
+    pub got: Option<Regex>,
+    /// Whether it may pass without becoming stale.
+    pub sometimes: bool,
 }
 
 impl Profile {
-    /// Reads a profile; secrets are fetched through `resolve`.
+    /// Reads a profile; secrets and certificates are fetched through `resolve`, by paths that are
+    /// relative to where the profile is. For certificates and keys an empty text means that they are
+    /// not at hand, and then nothing is said of them.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -179,7 +204,7 @@ impl Profile {
                     wrong.extend(list);
                     capabilities(changes, library, &path.key("capabilities"), &mut out);
                     let identities =
-                        identities(changes, resolve, &path.key("identities"), &mut out);
+                        identities(changes, file, resolve, &path.key("identities"), &mut out);
                     flows.extend(
                         binding.map(|binding| (flow, FlowBinding { identities, ..binding })),
                     );
@@ -191,9 +216,10 @@ impl Profile {
         }
         let profile = Self {
             name: raw.target.clone(),
+            transport: transport(&raw, file, resolve, &mut out),
             flows,
             clock: clock(raw.clock.as_ref(), &root.key("clock"), &mut out),
-            hooks: hooks(&raw, &root.key("hooks"), &mut out),
+            hooks: hooks(&raw, file, &root.key("hooks"), &mut out),
             limits: limits(raw.limits.as_ref(), &root.key("limits"), &mut out),
             headers: headers(&raw.headers),
             baseline: baseline(&raw, library, &root.key("baseline"), &mut out),
@@ -213,6 +239,7 @@ impl Profile {
         }
         Ok(Self {
             name: url.to_owned(),
+            transport: Transport::default(),
             flows,
             clock: ClockSetting::None,
             hooks: BTreeMap::new(),
@@ -231,6 +258,22 @@ impl Profile {
         }
         profile.control_by(control);
         profile
+    }
+
+    /// Every base address of the server.
+    pub fn bases(&self) -> impl Iterator<Item = &str> {
+        let own = self.flows.values().map(|binding| &binding.base_url);
+        let environments =
+            self.flows.values().flat_map(|binding| binding.environment_urls.values());
+        own.chain(environments).map(String::as_str)
+    }
+
+    /// What a reader must know before believing any finding.
+    pub fn remarks(&self) -> Vec<String> {
+        let unchecked = self.transport.trust == Trust::Everybody
+            && self.bases().any(|base| base.starts_with("https://"));
+        let told = "TLS certificates are NOT checked: anybody could have answered for the server";
+        unchecked.then(|| told.to_owned()).into_iter().collect()
     }
 
     /// Has every hook and the clock act through the control plane of a reference server.
@@ -265,8 +308,8 @@ fn capabilities(
     out: &mut Diagnostics,
 ) {
     let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
-    let mut known: Vec<String> =
-        needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned()).collect();
+    let needs = needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned());
+    let mut known: Vec<String> = needs.chain(library.capabilities().map(str::to_owned)).collect();
     known.sort();
     known.dedup();
     for name in changes.capabilities.keys().filter(|name| !known.contains(name)) {
@@ -277,7 +320,8 @@ fn capabilities(
 
 fn identities(
     changes: &RawFlowProfile,
-    resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    file: &SourceFile,
+    resolve: Resolve<'_>,
     path: &YamlPath,
     out: &mut Diagnostics,
 ) -> BTreeMap<String, Identity> {
@@ -287,7 +331,7 @@ fn identities(
         let mut whole = true;
         for (name, raw) in fields {
             let path = path.key(role).key(name);
-            match value(raw, resolve) {
+            match value(raw, file, resolve) {
                 Ok((value, secret)) => {
                     identity.fields.insert(name.clone(), value);
                     if secret {
@@ -309,14 +353,15 @@ fn identities(
 
 fn value(
     raw: &RawValue,
-    resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    file: &SourceFile,
+    resolve: Resolve<'_>,
 ) -> Result<(String, bool), String> {
     let environment = |name: &String| resolve(&SecretReference::Environment(name.clone()));
     match (&raw.env, &raw.public_env, &raw.file, &raw.public, &raw.published) {
         (Some(name), None, None, None, None) => Ok((environment(name)?, true)),
         (None, Some(name), None, None, None) => Ok((environment(name)?, false)),
         (None, None, Some(path), None, None) => {
-            Ok((resolve(&SecretReference::File(path.clone()))?, true))
+            Ok((resolve(&SecretReference::File(beside(file, path)))?, true))
         }
         (None, None, None, Some(value), None) => Ok((value.clone(), false)),
         (None, None, None, None, Some(value)) => Ok((value.clone(), true)),
@@ -369,6 +414,7 @@ fn headers(raw: &[crate::scenario::raw::RawHeader]) -> Vec<Header> {
 
 fn hooks(
     raw: &RawProfile,
+    file: &SourceFile,
     path: &YamlPath,
     out: &mut Diagnostics,
 ) -> BTreeMap<String, Vec<HookSetting>> {
@@ -379,44 +425,46 @@ fn hooks(
             out.key("profile::hook", &path, format!("`{name}` is not a hook"));
             out.did_you_mean(name, HOOKS);
         }
-        let settings =
-            drivers.iter().enumerate().filter_map(|(i, driver)| hook(driver, &path.index(i), out));
+        let settings = drivers
+            .iter()
+            .enumerate()
+            .filter_map(|(i, driver)| hook(driver, file, &path.index(i), out));
         hooks.insert(name.clone(), settings.collect());
     }
     hooks
 }
 
-fn hook(raw: &RawHookDriver, path: &YamlPath, out: &mut Diagnostics) -> Option<HookSetting> {
-    match (&raw.simulated, &raw.http, &raw.exec, &raw.tty) {
-        (Some(control), None, None, None) => Some(HookSetting::Simulated(control.clone())),
-        (None, Some(http), None, None) => Some(HookSetting::Http(request(http))),
-        (None, None, Some(exec), None) => {
+fn hook(
+    raw: &RawHookDriver,
+    file: &SourceFile,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) -> Option<HookSetting> {
+    let within = |text: Option<&String>, key: &str, seconds: u64, out: &mut Diagnostics| {
+        duration(text, &path.key(key).key("timeout"), Duration::from_secs(seconds), out)
+    };
+    match (&raw.simulated, &raw.http, &raw.exec, &raw.fifo, &raw.tty) {
+        (Some(control), None, None, None, None) => Some(HookSetting::Simulated(control.clone())),
+        (None, Some(http), None, None, None) => Some(HookSetting::Http(request(http))),
+        (None, None, Some(exec), None, None) => {
             if exec.argv.is_empty() {
                 out.value("profile::hook", &path.key("exec"), "`argv` names a program");
             }
-            let timeout = duration(
-                exec.timeout.as_ref(),
-                &path.key("exec").key("timeout"),
-                Duration::from_secs(10),
-                out,
-            );
+            let timeout = within(exec.timeout.as_ref(), "exec", 10, out);
             Some(HookSetting::Exec { argv: exec.argv.clone(), timeout })
         }
-        (None, None, None, Some(tty)) => {
-            let timeout = duration(
-                tty.timeout.as_ref(),
-                &path.key("tty").key("timeout"),
-                Duration::from_secs(60),
-                out,
-            );
+        (None, None, None, Some(fifo), None) => Some(HookSetting::Fifo {
+            request: beside(file, &fifo.request),
+            answer: fifo.answer.as_ref().map(|path| beside(file, path)),
+            timeout: within(fifo.timeout.as_ref(), "fifo", 10, out),
+        }),
+        (None, None, None, None, Some(tty)) => {
+            let timeout = within(tty.timeout.as_ref(), "tty", 60, out);
             Some(HookSetting::Tty { prompt: tty.prompt.clone(), timeout })
         }
         _ => {
-            out.value(
-                "profile::hook",
-                path,
-                "a driver has exactly one of `simulated`, `http`, `exec`, `tty`",
-            );
+            let told = "a driver has exactly one of `simulated`, `http`, `exec`, `fifo`, `tty`";
+            out.value("profile::hook", path, told);
             None
         }
     }
@@ -455,6 +503,9 @@ fn baseline(
                 check: entry.check.clone(),
                 because: entry.because.clone(),
                 until,
+                item: entry.item.as_ref().map(|item| item.0.clone()).unwrap_or_default(),
+                got: got(entry.got.as_deref(), &path.key("got"), out),
+                sometimes: entry.sometimes,
             }),
             None => {
                 let message = format!("`{}` is not a day; write `2027-03-01`", entry.until);
@@ -463,6 +514,14 @@ fn baseline(
         }
     }
     entries
+}
+
+fn got(text: Option<&str>, path: &YamlPath, out: &mut Diagnostics) -> Option<Regex> {
+    let compiled = text.map(Regex::new)?;
+    let complain = |error: &regex::Error| {
+        out.value("profile::baseline", path, format!("not a regular expression: {error}"));
+    };
+    compiled.inspect_err(complain).ok()
 }
 
 fn duration(

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::scenario::one_or_many::OneOrMany;
 use crate::scenario::raw::{RawCheck, RawControl, RawExpectation, RawPlace, RawStep};
 
 /// A flow file: how the documented server spells operations and outcomes, and what every scenario
@@ -17,6 +18,9 @@ pub struct RawFlow {
     /// The durations that the documents give, by name.
     #[serde(default)]
     pub lifetimes: IndexMap<String, String>,
+    /// The words and names that the documents give and a server may choose, by name: `${constant.NAME}`.
+    #[serde(default)]
+    pub constants: IndexMap<String, String>,
     /// The environments, for a flow that has several.
     #[serde(default)]
     pub environments: Vec<String>,
@@ -50,12 +54,15 @@ pub struct RawOperation {
     pub method: Option<String>,
     /// The path. `{environment}` is the environment's name, unless the profile gives it a base URL of its own.
     pub path: Option<String>,
+    /// In a flow file: the capabilities without which a server has no such operation.
+    pub capability: Option<OneOrMany<String>>,
     /// How a token is presented; none is when it is missing.
     pub credential: Option<RawCredential>,
-    /// Where parameters go, by name.
+    /// Where parameters go, by name. In a profile, `null` says that the server has no such parameter: what is
+    /// about it is `na`.
     #[serde(default)]
-    pub parameters: IndexMap<String, RawPlace>,
-    /// Parameters that are always sent, unless a step leaves them out.
+    pub parameters: IndexMap<String, Option<RawPlace>>,
+    /// Parameters that are always sent, unless a step leaves them out. In a profile, `null` takes one away.
     #[serde(default)]
     pub defaults: IndexMap<String, Value>,
     /// Parameters that an identity fills: the parameter, and the field of the identity. `{environment}`
@@ -84,7 +91,7 @@ pub struct RawCredential {
     pub parameter: Option<String>,
 }
 
-/// Where a field of an answer is: exactly one of its keys.
+/// Where a field of an answer is: exactly one of `json`, `text`, `header`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawField {
@@ -95,6 +102,8 @@ pub struct RawField {
     pub text: bool,
     /// A header field.
     pub header: Option<String>,
+    /// In a flow file: the capabilities without which an answer does not have the field.
+    pub capability: Option<OneOrMany<String>>,
 }
 
 /// A class of answers.
@@ -148,6 +157,14 @@ pub struct RawProfile {
     pub target: String,
     /// Scheme and authority: `http://127.0.0.1:8080`.
     pub base_url: String,
+    /// Own authorities, a client certificate, or no check at all, for `https://`.
+    pub tls: Option<super::transport::RawTls>,
+    /// `1.1`, or `2` for HTTP/2: by ALPN for `https://`, with prior knowledge for `http://`.
+    #[schemars(extend("enum" = ["1.1", "2", 1.1, 2]))]
+    pub http_version: Option<Value>,
+    /// A socket that every request to the server goes through, by its path from the profile's folder.
+    /// The base URL still gives the scheme and `Host`.
+    pub unix_socket: Option<String>,
     /// The flows that the server offers, by name, each with what differs from the documents.
     pub flows: IndexMap<String, RawFlowProfile>,
     /// How the clock is moved and read.
@@ -183,12 +200,16 @@ pub struct RawFlowProfile {
     /// Answers to gaps, by gap.
     #[serde(default)]
     pub choices: IndexMap<String, String>,
-    /// What the server offers or lacks, by name: `false` makes what needs it `na`.
+    /// What the server offers or lacks, by name: `false` makes what needs it `na`. `identity.unverified: false`
+    /// says that there is no such account to be had.
     #[serde(default)]
     pub capabilities: IndexMap<String, bool>,
     /// Durations that differ from the documented ones.
     #[serde(default)]
     pub lifetimes: IndexMap<String, String>,
+    /// Words and names that differ from the documented ones.
+    #[serde(default)]
+    pub constants: IndexMap<String, String>,
     /// Accounts by role (`first`, `second`, `blocked`, ...), each a list of fields.
     #[serde(default)]
     pub identities: IndexMap<String, IndexMap<String, RawValue>>,
@@ -248,6 +269,8 @@ pub struct RawHookDriver {
     pub http: Option<RawHookRequest>,
     /// With a program: JSON on its standard input, exit code 0 when done.
     pub exec: Option<RawExec>,
+    /// By whoever reads a named pipe: one JSON line for each act.
+    pub fifo: Option<RawFifo>,
     /// By a person at the terminal.
     pub tty: Option<RawTty>,
 }
@@ -274,6 +297,19 @@ pub struct RawExec {
     /// The program and its arguments.
     pub argv: Vec<String>,
     /// How long it may take; 10 s without it.
+    pub timeout: Option<String>,
+}
+
+/// Named pipes, by their paths from the profile's folder.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFifo {
+    /// The pipe into which `{"hook": ..., "say": ..., "with": ...}` is written as one line.
+    pub request: String,
+    /// The pipe from which one line acknowledges the act; `{"error": "why"}` says that it failed. Without it the act
+    /// is taken for done when it is written.
+    pub answer: Option<String>,
+    /// How long both may take; 10 s without it.
     pub timeout: Option<String>,
 }
 
@@ -309,4 +345,11 @@ pub struct RawBaseline {
     pub because: String,
     /// The day from which it no longer is: `2027-03-01`.
     pub until: String,
+    /// Only these items of a repeated step, by the names that reports give them; breaches in other items still count.
+    pub item: Option<OneOrMany<String>>,
+    /// Only breaches of which the report's `got` matches this regular expression.
+    pub got: Option<String>,
+    /// It happens now and then, as what rests on chance does: a run in which it passes does not make the entry stale.
+    #[serde(default)]
+    pub sometimes: bool,
 }

@@ -8,8 +8,10 @@
 mod check;
 mod doctor;
 mod explain;
+mod front;
 mod init;
 mod lint;
+mod odd_servers;
 mod reports;
 mod selftest;
 mod serve;

@@ -146,6 +146,14 @@ pub(crate) fn gatecrash_told(
     finish(command, PATIENCE, &arguments.join(" "))
 }
 
+/// The same with these variables in its environment.
+#[track_caller]
+pub(crate) fn gatecrash_among(variables: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let mut command = program(arguments);
+    command.envs(variables.iter().copied());
+    finish(command, PATIENCE, &arguments.join(" "))
+}
+
 /// The same with a standard output that nobody reads: its other end is closed from the start.
 #[track_caller]
 pub(crate) fn gatecrash_unread(arguments: &[&str]) -> Run {

@@ -1,0 +1,129 @@
+//! The last look at an artefact before it is written: does a secret of the run stand in it?
+//!
+//! Redaction is done where findings are made. This is the check on it, over the finished text, so that a mistake there
+//! costs a report and not a secret.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::secret::{SecretBook, forms};
+
+/// Every secret of a run, ready to be looked for in long texts.
+#[derive(Clone, Debug, Default)]
+pub struct KnownSecrets {
+    /// The value, and the name that stands for it.
+    names: BTreeMap<String, String>,
+}
+
+/// One way in which a secret turns up, with its value and its name.
+type Form<'a> = (Vec<u8>, (&'a str, &'a str));
+
+impl KnownSecrets {
+    /// Shorter values are words that occur anywhere.
+    const SHORTEST: usize = 8;
+
+    /// Notes a secret with its name.
+    pub fn note(&mut self, value: &str, name: &str) {
+        if value.len() >= Self::SHORTEST && !self.names.contains_key(value) {
+            self.names.insert(value.to_owned(), name.to_owned());
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The name of a secret that stands in the text: as it is, percent-encoded, escaped, or in base64.
+    pub fn found_in(&self, text: &[u8]) -> Option<&str> {
+        self.standing_in(text, true).first().map(|(_, name)| *name)
+    }
+
+    /// The secrets that stand in the text, for redacting them.
+    pub fn book_of(&self, text: &[u8]) -> SecretBook {
+        let mut book = SecretBook::default();
+        for (value, name) in self.standing_in(text, false) {
+            book.note(value, name);
+        }
+        book
+    }
+
+    /// The secrets that stand in the text, each with its name; only the first one where that is enough.
+    ///
+    /// A run issues thousands of tokens and a report has megabytes: each place of the text is looked up in a table of
+    /// the secrets' last bytes, and only what is found there is compared in full.
+    fn standing_in(&self, text: &[u8], one_will_do: bool) -> BTreeSet<(&str, &str)> {
+        let mut ends: HashMap<&[u8], Vec<&Form<'_>>> = HashMap::new();
+        let forms: Vec<Form<'_>> = self
+            .names
+            .iter()
+            .flat_map(|(value, name)| {
+                let secret = (value.as_str(), name.as_str());
+                forms(value).into_iter().map(move |form| (form.into_bytes(), secret))
+            })
+            .filter(|(form, _)| form.len() >= Self::SHORTEST)
+            .collect();
+        for known in &forms {
+            let end = &known.0[known.0.len() - Self::SHORTEST..];
+            ends.entry(end).or_default().push(known);
+        }
+        let windows = text.windows(Self::SHORTEST).enumerate();
+        let candidates = windows.filter_map(|(at, window)| Some((at, ends.get(window)?)));
+        let found = candidates.flat_map(|(at, known)| {
+            let until = &text[..at + Self::SHORTEST];
+            known.iter().filter(|(form, _)| until.ends_with(form)).map(|(_, secret)| *secret)
+        });
+        found.take(if one_will_do { 1 } else { usize::MAX }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_every_form_and_a_part_of_it_is_not() {
+        let mut known = KnownSecrets::default();
+        known.note("s3cret+value", "password");
+        known.note("short", "word");
+        assert_eq!(known.len(), 1);
+        for (text, found) in [
+            ("", None),
+            ("nothing", None),
+            ("value and +value", None),
+            ("short", None),
+            ("a s3cret+value b", Some("password")),
+            ("s3cret+value", Some("password")),
+            ("a=s3cret%2Bvalue", Some("password")),
+            ("Basic czNjcmV0K3ZhbHVl", Some("password")),
+        ] {
+            assert_eq!(known.found_in(text.as_bytes()), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_secrets_that_stand_in_a_text_can_be_redacted() {
+        let mut known = KnownSecrets::default();
+        known.note("first-secret", "one");
+        known.note("second-secret", "two");
+        known.note("third-secret", "three");
+        let text = "first-secret, second-secret, second-secret";
+        assert_eq!(known.book_of(text.as_bytes()).redact(text), "${one}, ${two}, ${two}");
+    }
+
+    #[test]
+    fn thousands_of_secrets_in_a_long_text_are_told_apart() {
+        let mut known = KnownSecrets::default();
+        for number in 0..5000 {
+            known.note(&format!("token-{number:012}-of-the-run"), &format!("token {number}"));
+        }
+        let mut text = "x".repeat(1 << 20);
+        assert_eq!(known.found_in(text.as_bytes()), None);
+        text.push_str("token-000000004999-of-the-run");
+        assert_eq!(known.found_in(text.as_bytes()), Some("token 4999"));
+    }
+}
