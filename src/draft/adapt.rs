@@ -81,9 +81,9 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn new(name: &'a str, operation: &'a Operation, endpoint: &'a Endpoint) -> Self {
         let documented = operation.parameters.values().map(|place| place.part);
-        let documented: Vec<Place> = documented.filter(|part| in_body(*part)).collect();
+        let mut documented = documented.filter(|part| in_body(*part));
         let offered = |place: &Place| endpoint.bodies.iter().any(|(offered, _)| offered == place);
-        let body = documented.into_iter().find(offered);
+        let body = documented.find(offered);
         let body = body.or_else(|| endpoint.bodies.first().map(|(place, _)| *place));
         Self { name, operation, endpoint, body }
     }
@@ -103,7 +103,7 @@ impl<'a> Pair<'a> {
         let (used, lacks) = self.documented_parameters(&mut parameters);
         let asks = self.further_parameters(&used, &mut parameters);
         if let Some((place, name)) = self.key_in_parameter() {
-            parameters.insert(name.to_owned(), json!({"in": place_name(place)}));
+            parameters.insert(name.to_owned(), json!({"in": place.name()}));
         }
         if !parameters.is_empty() {
             changed.keys.insert("parameters".to_owned(), Value::Object(parameters));
@@ -155,11 +155,16 @@ impl<'a> Pair<'a> {
             if sent {
                 lacks.push(name.clone());
             }
+            // What stands in its description is all that a body may have; a server is not asked for the rest.
+            if name == "grant_type" && self.describes_bodies() {
+                places.insert(name.clone(), Value::Null);
+                continue;
+            }
             // A request has one body: what is sent in it goes along.
             if let Some(body) =
                 self.body.filter(|body| in_body(documented.part) && documented.part != *body)
             {
-                places.insert(name.clone(), json!({"in": place_name(body)}));
+                places.insert(name.clone(), json!({"in": body.name()}));
             }
         }
         (used, lacks)
@@ -180,14 +185,14 @@ impl<'a> Pair<'a> {
                 || self.is_grant_type(parameter)
                 || environment(parameter);
             if parameter.required && !known {
-                places.insert(parameter.name.clone(), json!({"in": place_name(parameter.place)}));
+                places.insert(parameter.name.clone(), json!({"in": parameter.place.name()}));
                 asks.push(parameter.name.clone());
             }
         }
         if let Some(grant_type) =
             all_parameters(endpoint).filter(ours).find(|one| self.is_grant_type(one))
         {
-            places.insert(grant_type.name.clone(), json!({"in": place_name(grant_type.place)}));
+            places.insert(grant_type.name.clone(), json!({"in": grant_type.place.name()}));
         }
         asks
     }
@@ -223,19 +228,26 @@ impl<'a> Pair<'a> {
         if self.operation.credential.is_none() || carried {
             return;
         }
-        let documented = match &self.operation.credential {
-            Some(Credential::Header { name, scheme }) => {
-                name.eq_ignore_ascii_case("authorization") && scheme.as_deref() != Some("Token")
+        let scheme = match &self.operation.credential {
+            Some(Credential::Header { name, scheme })
+                if name.eq_ignore_ascii_case("authorization") =>
+            {
+                scheme.as_deref()
             }
+            _ => None,
+        };
+        let documented = match &self.endpoint.security {
+            Security::Bearer => scheme.is_some_and(|scheme| scheme != "Token"),
+            Security::Authorization => scheme.is_some(),
             _ => false,
         };
         let credential = match &self.endpoint.security {
-            Security::Bearer if !documented => {
+            Security::Bearer | Security::Authorization if !documented => {
                 json!({"header": "Authorization", "scheme": "Bearer"})
             }
             Security::Key { place: Place::Header, name } => json!({"header": name}),
             Security::Key { name, .. } => json!({"parameter": name}),
-            Security::Bearer | Security::None | Security::Other => return,
+            Security::Bearer | Security::Authorization | Security::None | Security::Other => return,
         };
         keys.insert("credential".to_owned(), credential);
     }
@@ -278,19 +290,14 @@ impl<'a> Pair<'a> {
         }
     }
 
+    fn describes_bodies(&self) -> bool {
+        self.endpoint.bodies.iter().any(|(_, members)| !members.is_empty())
+    }
+
     /// What the description shows the server to lack.
     fn lacking(&self, lacking: &mut BTreeMap<String, String>) {
-        let described = self.endpoint.bodies.iter().any(|(_, members)| !members.is_empty());
         match self.name {
-            "login" if described => {
-                if !self.endpoint.bodies.iter().any(|(place, _)| *place == Place::Form) {
-                    let reason = "The description of the login has no form.";
-                    lacking.insert("form_login".to_owned(), reason.to_owned());
-                }
-                if !all_parameters(self.endpoint).any(|one| normal(&one.name) == "granttype") {
-                    let reason = "The description of the login does not have it.";
-                    lacking.insert("grant_type".to_owned(), reason.to_owned());
-                }
+            "login" if self.describes_bodies() => {
                 let client =
                     all_parameters(self.endpoint).find(|one| normal(&one.name) == "clientid");
                 if client.is_some_and(|client| client.required) {
@@ -317,21 +324,8 @@ fn endpoint_keeps(pair: &Pair<'_>, name: &str) -> bool {
 
 fn place(name: &str, found: &Parameter) -> Value {
     if found.name == name {
-        json!({"in": place_name(found.place)})
+        json!({"in": found.place.name()})
     } else {
-        json!({"in": place_name(found.place), "name": found.name})
-    }
-}
-
-/// The name of a place in a profile.
-fn place_name(place: Place) -> &'static str {
-    match place {
-        Place::Query => "query",
-        Place::Form => "form",
-        Place::Json => "json",
-        Place::Multipart => "multipart",
-        Place::Header => "header",
-        Place::Cookie => "cookie",
-        Place::Path => "path",
+        json!({"in": found.place.name(), "name": found.name})
     }
 }

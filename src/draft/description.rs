@@ -67,6 +67,8 @@ pub enum Security {
     None,
     /// In the Authorization header, behind `Bearer`.
     Bearer,
+    /// In the Authorization header; a key by that name tells no scheme.
+    Authorization,
     /// As it stands, under a name.
     Key {
         /// Where.

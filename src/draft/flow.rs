@@ -243,7 +243,9 @@ impl About<'_> {
                 fields.push(field);
             }
         };
-        if !KEY_HOLDERS.contains(&role) {
+        if let Some(key) = words::key(role) {
+            add(key.to_owned());
+        } else {
             for (name, operation) in &self.binding.operations {
                 let call = format!("operation: {name}");
                 let login = ["login", "generate"].contains(&name.as_str());

@@ -6,8 +6,6 @@
 pub(super) fn capability(name: &str) -> Option<&'static str> {
     Some(match name {
         "burst" => "it may be sent many requests in a short time; asked for only with `true`",
-        "form_login" => "the login takes a form",
-        "grant_type" => "the login has the parameter grant_type",
         "optional_client_id" => "the login may leave client_id out",
         "postman" => "it has the refresh address for Postman",
         "refresh" => "it hands out refresh tokens",
@@ -15,6 +13,15 @@ pub(super) fn capability(name: &str) -> Option<&'static str> {
         "socket" => "it has the WebSocket",
         _ => return None,
     })
+}
+
+/// The field of a holder of keys; forged tokens name it in vectors, not in scenarios.
+pub(super) fn key(role: &str) -> Option<&'static str> {
+    match role {
+        "signer" => Some("key"),
+        "verifier" => Some("public_key"),
+        _ => None,
+    }
 }
 
 /// What an account must be like.
@@ -81,7 +88,7 @@ mod tests {
             assert!(super::hook(name).is_some(), "{name}");
         }
         for role in KEY_HOLDERS {
-            assert!(super::role(role).is_some(), "{role}");
+            assert!(super::role(role).is_some() && super::key(role).is_some(), "{role}");
         }
     }
 }

@@ -121,7 +121,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_is_read_back_as_it_was(text in "\\PC*|[\\x00-\\x7f]{0,12}|\\p{any}{0,6}") {
-            let value = json!({"key": [text.clone()], text: 1});
+            let value = json!({"key": [&text], &*text: 1});
             let read: Value = serde_yaml::from_str(&inline(&value)).unwrap();
             prop_assert_eq!(read, value);
         }

@@ -24,9 +24,9 @@ pub(in crate::cli) fn run(
     let control = arguments.control.as_deref().map(base_url).transpose().map_err(UsageError)?;
     let clock = clock(arguments, control.is_some())?;
     let description = arguments.from.as_deref().map(read_description).transpose()?;
-    let mut asker = Asker::new(!arguments.no_input);
-    let url = url(arguments, description.as_ref(), &mut asker)?;
-    let flows = flows(arguments, &mut asker)?;
+    let asker = Asker::new(!arguments.no_input);
+    let url = url(arguments, description.as_ref(), &asker)?;
+    let flows = flows(arguments, &asker)?;
     let library = shelf::library(scenarios, world.talk)?;
     let title = description.as_ref().and_then(|description| description.title.as_deref());
     let title = title.map(|title| title.chars().take(80).collect::<String>());
@@ -66,7 +66,7 @@ fn clock(arguments: &Init, controlled: bool) -> Result<DraftClock, UsageError> {
 fn url(
     arguments: &Init,
     description: Option<&Description>,
-    asker: &mut Asker,
+    asker: &Asker,
 ) -> anyhow::Result<String> {
     if let Some(url) = &arguments.url {
         return Ok(base_url(url).map_err(UsageError)?);
@@ -81,7 +81,7 @@ fn url(
     asker.ask(&question, base_url)
 }
 
-fn flows(arguments: &Init, asker: &mut Asker) -> anyhow::Result<Vec<Flow>> {
+fn flows(arguments: &Init, asker: &Asker) -> anyhow::Result<Vec<Flow>> {
     let mut flows = arguments.flow.clone();
     if flows.is_empty() {
         let text = format!("Which flows ({})", Flow::DOCUMENTED.map(Flow::name).join(", "));

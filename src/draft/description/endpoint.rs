@@ -162,7 +162,7 @@ impl<'a> Operation<'a, '_> {
         let field = self.parameters()?.into_iter().find(|parameter| {
             parameter.place == Place::Header && parameter.name.eq_ignore_ascii_case("authorization")
         });
-        Ok(field.map_or(Security::None, |_| Security::Bearer))
+        Ok(field.map_or(Security::None, |_| Security::Authorization))
     }
 
     fn answers(&mut self) -> Result<Vec<(String, String)>, DescriptionError> {
@@ -215,8 +215,8 @@ fn security(scheme: &Value) -> Security {
     match text("type") {
         "http" if text("scheme").eq_ignore_ascii_case("bearer") => Security::Bearer,
         "oauth2" | "openIdConnect" => Security::Bearer,
-        // How Swagger 2.0 says that there is a bearer token.
-        "apiKey" if text("name").eq_ignore_ascii_case("authorization") => Security::Bearer,
+        // How Swagger 2.0 says that there is a bearer token, and how any other scheme is said.
+        "apiKey" if text("name").eq_ignore_ascii_case("authorization") => Security::Authorization,
         "apiKey" => {
             let place = match text("in") {
                 "query" => Place::Query,

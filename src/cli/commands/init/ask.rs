@@ -32,7 +32,7 @@ impl Asker {
 
     /// Asks until the answer is one.
     pub(super) fn ask<T>(
-        &mut self,
+        &self,
         question: &Question<'_>,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> anyhow::Result<T> {
