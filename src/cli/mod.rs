@@ -19,6 +19,8 @@ mod commands;
 mod embedded;
 mod exit;
 mod plane;
+#[cfg(feature = "reference-server")]
+mod served;
 mod shelf;
 mod target;
 
@@ -93,6 +95,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
         Command::List(list) => commands::list::run(&list, scenarios, world),
+        Command::Load(load) => commands::load::run(&load, scenarios, world),
         Command::Press(press) => commands::control::press(&press),
         Command::Schema(schema) => commands::schema::run(&schema),
         #[cfg(feature = "reference-server")]

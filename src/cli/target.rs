@@ -27,16 +27,41 @@ impl Provision for Fixed {
     }
 }
 
+/// What the command line says of a target besides its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Selected<'a> {
+    /// The profile to use at an address.
+    pub(super) accounts: Option<&'a str>,
+    /// The control plane of a reference server.
+    pub(super) control: Option<&'a str>,
+    /// The clock, where it is not the profile's.
+    pub(super) clock: Option<ClockMode>,
+    /// Hosts besides loopback that may be sent to.
+    pub(super) allow_host: &'a [String],
+}
+
+impl Check {
+    /// What it says of its target.
+    pub(super) fn selected(&self) -> Selected<'_> {
+        Selected {
+            accounts: self.accounts.as_deref(),
+            control: self.control.as_deref(),
+            clock: self.clock,
+            allow_host: &self.allow_host,
+        }
+    }
+}
+
 /// The server that a profile or an address names.
 pub(super) fn fixed(
     target: &str,
-    check: &Check,
+    check: &Selected<'_>,
     library: &Library,
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Fixed> {
     let address = target.starts_with("http://") || target.starts_with("https://");
-    let mut profile = if address && check.accounts.as_deref() == Some("reference") {
+    let mut profile = if address && check.accounts == Some("reference") {
         let profile = read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
         let mut profile = profile.relocated(target.trim_end_matches('/'), "");
         target.clone_into(&mut profile.name);
@@ -51,7 +76,7 @@ pub(super) fn fixed(
     } else {
         read_profile(&shelf::read_file(Path::new(target))?, library, world)?
     };
-    if let Some(control) = &check.control {
+    if let Some(control) = check.control {
         profile.control_by(control.trim_end_matches('/'));
         // A server that runs in real time has a control plane too, but its clock cannot be moved.
         if plane::get(control, "/clock")?.get("mode").and_then(Value::as_str) == Some("real") {
@@ -71,7 +96,7 @@ pub(super) fn fixed(
         }
         Some(ClockMode::Real | ClockMode::Virtual) | None => {}
     }
-    hosts_allowed(&profile, &check.allow_host)?;
+    hosts_allowed(&profile, check.allow_host)?;
     Ok(Fixed(Arc::new(profile)))
 }
 
@@ -128,6 +153,11 @@ fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an address is on loopback.
+pub(super) fn is_this_machine(url: &str) -> bool {
+    is_loopback(host(url))
 }
 
 fn host(url: &str) -> &str {

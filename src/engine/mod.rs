@@ -14,7 +14,7 @@ mod timing;
 mod together;
 
 pub use judge::{
-    Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, render_request,
-    render_response, shown,
+    Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, picture,
+    render_request, render_response, shown,
 };
 pub use run::{Effort, Engine, Settings};

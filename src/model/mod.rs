@@ -8,6 +8,7 @@ mod exchange;
 mod finding;
 mod id;
 mod kill_matrix;
+mod load;
 mod moment;
 mod report;
 mod secret;
@@ -19,6 +20,10 @@ pub use exchange::{Exchange, Header, Reply, Request, Response, Timing, WireError
 pub use finding::{Finding, Level, Verdict};
 pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use kill_matrix::{FalseAlarm, FaultRow, KillMatrix};
+pub use load::{
+    CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport, Quantiles,
+    SecondReport, ThresholdReport, ThresholdState,
+};
 pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
 pub use report::{ClauseState, Counts, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};

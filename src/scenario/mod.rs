@@ -22,7 +22,9 @@ pub use expectation::{
     Assertion, Check, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
 };
 pub use json_template::JsonTemplate;
-pub use lower::{Always, Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
+pub use lower::{
+    Always, Lowering, check_shared, lower_always, lower_assertion, lower_errand, lower_scenario,
+};
 pub use matcher::{Actual, Matcher, Nearby, TimeForm};
 pub use vector::{Algorithm, Edit, Expected, Forge, Sign, Vector};
 pub use vocabulary::{HOOKS, Need, OperationWords, SharedSteps, VectorTable, Vocabulary};

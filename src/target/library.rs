@@ -13,7 +13,7 @@ use crate::scenario::raw::RawScenario;
 use crate::scenario::vector::RawVectors;
 use crate::scenario::{
     Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, check_shared, lower_always,
-    lower_scenario,
+    lower_errand, lower_scenario,
 };
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -27,6 +27,8 @@ pub struct Library {
     /// The checks that every answer of a flow is held against, by flow.
     pub always: BTreeMap<Flow, IndexMap<CheckId, Check>>,
     flows: BTreeMap<Flow, FlowFile>,
+    /// What every answer of a flow is held against.
+    everywhere: BTreeMap<Flow, Vec<Expectation>>,
 }
 
 #[derive(Debug)]
@@ -48,11 +50,18 @@ impl Library {
         let catalogue = sorted.catalogue(&mut wrong);
         let mut flows = sorted.flows(&catalogue, &mut wrong);
         sorted.vectors(&mut flows, &mut wrong);
-        let mut library = Self { catalogue, scenarios: Vec::new(), always: BTreeMap::new(), flows };
+        let mut library = Self {
+            catalogue,
+            scenarios: Vec::new(),
+            always: BTreeMap::new(),
+            flows,
+            everywhere: BTreeMap::new(),
+        };
         let always = library.read_always(&mut wrong);
         for (folder, file) in &sorted.scenarios {
             library.read_scenario(*folder, file, &always, &mut wrong);
         }
+        library.everywhere = always;
         library.complain_of_repeated_ids(&mut wrong);
         // A mistake in a common file shows once for each flow; once is enough.
         let mut seen = std::collections::HashSet::new();
@@ -83,6 +92,24 @@ impl Library {
             vocabulary: &found.vocabulary,
         };
         FlowBinding::new(&sources, base_url, profile)
+    }
+
+    /// Reads the steps of an errand of a flow: a scenario without checks of its own, as a job writes it for itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn errand(&self, flow: Flow, steps: &str) -> Result<Scenario, Vec<Diagnostic>> {
+        let text =
+            format!("scenario: {flow}/errand\ntitle: An errand\nchecks: {{}}\nsteps:\n{steps}");
+        let file = SourceFile::new("an errand of the program", text);
+        let raw: RawScenario = decode(&file)?;
+        let Some(found) = self.flows.get(&flow) else {
+            let mut out = Diagnostics::new(&file);
+            out.byte("library::flow", None, format!("there is no flow file for {flow}"));
+            return Err(out.into_list());
+        };
+        let always = self.everywhere.get(&flow).map_or(&[][..], Vec::as_slice);
+        lower_errand(&raw, &file, &Lowering { vocabulary: &found.vocabulary, always })
     }
 
     /// The ids of all checks.

@@ -11,9 +11,10 @@ use gatecrash::target::Library;
 use crate::support::{files, gatecrash, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("source", &[]),
+    ("stats", &["source"]),
     ("contract", &["model", "source"]),
     ("scenario", &["model", "source", "contract"]),
     ("target", &["model", "source", "contract", "scenario"]),
@@ -33,13 +34,17 @@ const EDGES: [(&str, &[&str]); 15] = [
             "event",
         ],
     ),
+    (
+        "load",
+        &["model", "source", "stats", "scenario", "target", "wire", "hook", "clock", "engine"],
+    ),
     ("selftest", &["model", "target", "engine", "event", "check"]),
-    ("report", &["model", "event"]),
+    ("report", &["model", "stats", "event"]),
     (
         "cli",
         &[
             "model", "source", "contract", "scenario", "target", "wire", "hook", "clock", "engine",
-            "event", "check", "selftest", "report",
+            "event", "check", "load", "selftest", "report", "stats",
         ],
     ),
 ];

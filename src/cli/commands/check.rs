@@ -33,7 +33,7 @@ pub(in crate::cli) fn run(
                 let message = "--fault and --variant are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
-            let fixed = target::fixed(target, arguments, &library, scenarios, world)?;
+            let fixed = target::fixed(target, &arguments.selected(), &library, scenarios, world)?;
             run_on(&fixed, fixed.profile(), &library, arguments, sinks, world)
         }
         #[cfg(feature = "reference-server")]

@@ -6,6 +6,7 @@ pub(super) mod coverage;
 pub(super) mod explain;
 pub(super) mod lint;
 pub(super) mod list;
+pub(super) mod load;
 pub(super) mod schema;
 #[cfg(feature = "reference-server")]
 pub(super) mod selftest;

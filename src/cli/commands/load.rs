@@ -1,0 +1,398 @@
+//! `gatecrash load`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context as _;
+
+use crate::check::Connection;
+use crate::cli::arguments::{ArrivalMode, Load, PopularityMode};
+use crate::cli::exit::{Exit, TargetError, UsageError};
+use crate::cli::{Output, World, shelf, target};
+use crate::load::{
+    Arrival, Asked, Ground, LoadError, LoadSettings, Model, Popularity, PrepareError, Prepared,
+    Stage, Stop, Watcher, load,
+};
+use crate::model::{Flow, LoadReport, SecondReport, ThresholdState};
+use crate::report::{load_line, write_load, write_load_csv, write_load_json};
+use crate::stats::{Histogram, HistogramLog};
+use crate::target::{Library, Profile};
+use crate::wire::TlsRoots;
+
+pub(in crate::cli) fn run(
+    arguments: &Load,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
+    files_suffice(arguments)?;
+    let mut sinks = Sinks::open(&arguments.report)?;
+    let library = Arc::new(shelf::words(scenarios, world.talk)?);
+    let aim = Aim::find(arguments, &library, scenarios, world)?;
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => {
+            getrandom::u32().map(u64::from).context("the operating system gave no random seed")?
+        }
+    };
+    let flow = match arguments.flow {
+        Some(flow) => flow,
+        None => *aim.profile.flows.keys().next().context("a profile has a flow")?,
+    };
+    if !aim.profile.flows.contains_key(&flow) {
+        let has: Vec<&str> = aim.profile.flows.keys().map(|flow| flow.name()).collect();
+        let message = format!(
+            "{} does not have the flow {flow}; it has {}",
+            aim.profile.name,
+            has.join(", ")
+        );
+        return Err(UsageError(message).into());
+    }
+    let prepared = prepare(arguments, &library, &aim.profile, flow, seed)?;
+    drop(library);
+    let settings = settings(arguments, &aim.profile, seed);
+    eprintln!(
+        "gatecrash {}  load {flow}  target {}  seed {seed}",
+        env!("CARGO_PKG_VERSION"),
+        settings.target
+    );
+    let stop = Stop::default();
+    let watch = watch_interrupt(stop.clone())?;
+    let mut audience = Audience::new(&mut sinks)?;
+    let mut report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
+    audience.finish()?;
+    watch.shutdown_background();
+    if aim.is_local() {
+        report.notes.push(
+            "client and server shared this machine: each took time from the other".to_owned(),
+        );
+    }
+    write_load(&report, world.paint, &mut BufWriter::new(Output))?;
+    sinks.write(&report)?;
+    Ok(exit(&report, arguments.strict))
+}
+
+fn wrong(error: LoadError) -> anyhow::Error {
+    match error {
+        LoadError::Unreachable(why) => TargetError(why).into(),
+        LoadError::Generator(_) => error.into(),
+    }
+}
+
+/// The code that a run comes to: a wrong answer is a finding, valid run or not.
+fn exit(report: &LoadReport, strict: bool) -> Exit {
+    let generator = report.generator.idle < 0.02 && report.asked.is_none();
+    let only_generator = generator && report.invalid.len() == 1;
+    let undecided = report.thresholds.iter().any(|one| one.state == ThresholdState::Undecided);
+    if report.interrupted {
+        Exit::Interrupted
+    } else if report.wrong > 0
+        || report.failed() > 0
+        || report.complaints.iter().any(|one| one.wrong)
+    {
+        Exit::Findings
+    } else if !report.invalid.is_empty() && (strict || !only_generator) {
+        Exit::Inconclusive
+    } else if report.thresholds.iter().any(|one| one.state == ThresholdState::Crossed) {
+        Exit::Findings
+    } else if undecided {
+        Exit::Inconclusive
+    } else {
+        Exit::Conformant
+    }
+}
+
+/// Each connection is an open file; better said now than as a thousand failures.
+fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+        let needed = u64::from(arguments.connections) + 64;
+        let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        if needed > most {
+            let connections = arguments.connections;
+            let message = format!(
+                "{connections} connections need {needed} open files, and this user may have {most}; raise the limit (ulimit -n) or ask for fewer"
+            );
+            return Err(UsageError(message).into());
+        }
+    }
+    Ok(())
+}
+
+/// The server that is asked.
+struct Aim {
+    profile: Profile,
+    /// Keeps the server alive that was started for the run.
+    #[cfg(feature = "reference-server")]
+    served: Option<crate::cli::served::Served>,
+}
+
+impl Aim {
+    fn find(
+        arguments: &Load,
+        library: &Library,
+        scenarios: Option<&Path>,
+        world: World,
+    ) -> anyhow::Result<Self> {
+        let Some(name) = &arguments.target else {
+            return Self::embedded(arguments, library, scenarios, world);
+        };
+        #[cfg(feature = "reference-server")]
+        if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
+            let message =
+                "--fault and --variant are for the reference server, which runs without a target";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        let selected = target::Selected {
+            accounts: arguments.accounts.as_deref(),
+            control: arguments.control.as_deref(),
+            clock: None,
+            allow_host: &arguments.allow_host,
+        };
+        let fixed = target::fixed(name, &selected, library, scenarios, world)?;
+        Ok(Self {
+            profile: fixed.profile().clone(),
+            #[cfg(feature = "reference-server")]
+            served: None,
+        })
+    }
+
+    #[cfg(feature = "reference-server")]
+    fn embedded(
+        arguments: &Load,
+        library: &Library,
+        scenarios: Option<&Path>,
+        world: World,
+    ) -> anyhow::Result<Self> {
+        use crate::cli::embedded::{Embedded, fault};
+        use crate::cli::served::Served;
+        let faults =
+            arguments.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
+        let plain = Embedded::plain(library, scenarios, world)?;
+        let changed = plain.with(&faults, &arguments.variant)?;
+        let served = Served::start(&arguments.fault, &arguments.variant)?;
+        let profile = changed.profile().relocated(&served.api, &served.control);
+        Ok(Self { profile, served: Some(served) })
+    }
+
+    #[cfg(not(feature = "reference-server"))]
+    fn embedded(_: &Load, _: &Library, _: Option<&Path>, _: World) -> anyhow::Result<Self> {
+        let message = "this build has no reference server; name a profile or an address";
+        Err(UsageError(message.to_owned()).into())
+    }
+
+    /// Whether the server runs on this machine as far as can be told.
+    fn is_local(&self) -> bool {
+        #[cfg(feature = "reference-server")]
+        if self.served.is_some() {
+            return true;
+        }
+        self.profile.flows.values().all(|binding| target::is_this_machine(&binding.base_url))
+    }
+}
+
+fn prepare(
+    arguments: &Load,
+    library: &Arc<Library>,
+    profile: &Profile,
+    flow: Flow,
+    seed: u64,
+) -> anyhow::Result<Prepared> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    let connection = Connection::new(profile, false, Instant::now())?;
+    let ground = Ground {
+        library: Arc::clone(library),
+        profile,
+        flow,
+        wires: Arc::clone(&connection.wires),
+        hooks: &connection.hooks,
+        clock: &connection.clock,
+        seed,
+    };
+    let asked = Asked {
+        tokens: arguments.tokens as usize,
+        mix: arguments.mix.clone(),
+        popularity: match arguments.popularity {
+            PopularityMode::Uniform => Popularity::Uniform,
+            PopularityMode::Zipf => Popularity::Zipf,
+        },
+        keep_alive: !arguments.no_keep_alive,
+    };
+    let shows = io::stderr().is_terminal();
+    let mut progress = |tokens: usize| {
+        if shows {
+            eprint!("\r{tokens} of {} tokens ", arguments.tokens);
+        }
+    };
+    let prepared = runtime.block_on(ground.prepare(&asked, &mut progress));
+    if shows {
+        eprint!("\r\x1b[K");
+    }
+    prepared.map_err(|error| match error {
+        PrepareError::Unsupported(why) => UsageError(why).into(),
+        refused @ PrepareError::Refused { .. } => TargetError(refused.to_string()).into(),
+    })
+}
+
+fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
+    let processors = available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = arguments.workers.map_or((processors / 2).max(1), usize::from);
+    let connections = arguments.connections as usize;
+    let counted = arguments.requests.is_some() && arguments.duration.is_none();
+    let warm_up = if counted { Duration::ZERO } else { WARM_UP };
+    let arrival = match arguments.arrival {
+        ArrivalMode::Constant => Arrival::Constant,
+        ArrivalMode::Poisson => Arrival::Poisson,
+    };
+    let length = arguments.duration.unwrap_or(DURATION);
+    let model = match (&arguments.stages, arguments.rate, arguments.requests) {
+        (Some(stages), ..) => Model::Open(stages.0.clone(), arrival),
+        (None, Some(rate), Some(requests)) if counted => {
+            // Half a request more, so that rounding does not lose the last one.
+            let length = Duration::from_secs_f64((requests as f64 - 0.5) / rate);
+            Model::Open(vec![Stage::steady(length, rate)], arrival)
+        }
+        (None, Some(rate), _) => Model::Open(vec![Stage::steady(length, rate)], arrival),
+        (None, None, _) => Model::Closed((!counted).then_some(length)),
+    };
+    LoadSettings {
+        target: profile.name.clone(),
+        connections,
+        workers: workers.min(connections),
+        model,
+        warm_up: arguments.warm_up.unwrap_or(warm_up),
+        requests: arguments.requests,
+        deadline: profile.limits.deadline,
+        max_answer_bytes: profile.limits.max_answer_bytes,
+        keep_alive: !arguments.no_keep_alive,
+        #[cfg(unix)]
+        unix_socket: arguments.unix_socket.clone(),
+        #[cfg(not(unix))]
+        unix_socket: None,
+        roots: arguments.ca.clone().map_or(TlsRoots::Public, TlsRoots::File),
+        seed,
+        thresholds: arguments.threshold.clone(),
+    }
+}
+
+const DURATION: Duration = Duration::from_secs(10);
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Ends the run at Ctrl-C, for as long as the returned runtime is held.
+fn watch_interrupt(stop: Stop) -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.stop();
+        }
+    });
+    Ok(runtime)
+}
+
+/// Whoever hears of each second: a person at a terminal, and a log.
+struct Audience<'a> {
+    shows: bool,
+    log: Option<HistogramLog<&'a mut BufWriter<File>>>,
+}
+
+impl<'a> Audience<'a> {
+    fn new(sinks: &'a mut Sinks) -> io::Result<Self> {
+        let comment =
+            concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
+        let log = sinks.0.iter_mut().find(|sink| sink.format == Format::Hdr);
+        let log = log.map(|sink| HistogramLog::begin(&mut sink.out, SystemTime::now(), comment));
+        Ok(Self { shows: io::stderr().is_terminal(), log: log.transpose()? })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        if self.shows {
+            eprint!("\r\x1b[K");
+        }
+        self.log.map_or(Ok(()), HistogramLog::finish)
+    }
+}
+
+impl Watcher for Audience<'_> {
+    fn second(&mut self, report: &SecondReport, response: &Histogram) -> io::Result<()> {
+        if self.shows {
+            eprint!("\r\x1b[K{}", load_line(report));
+        }
+        let second = Duration::from_secs(1);
+        match &mut self.log {
+            Some(log) => {
+                log.interval(response, Duration::from_secs(report.second), second, "response")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Format {
+    Csv,
+    Hdr,
+    Json,
+}
+
+struct Sink {
+    format: Format,
+    path: PathBuf,
+    out: BufWriter<File>,
+}
+
+/// Files that reports go to. They are opened before anything runs.
+struct Sinks(Vec<Sink>);
+
+impl Sinks {
+    fn open(reports: &[String]) -> anyhow::Result<Self> {
+        let mut sinks: Vec<Sink> = Vec::new();
+        for report in reports {
+            let wrong = |message: String| anyhow::Error::from(UsageError(message));
+            let (format, path) = report.split_once('=').ok_or_else(|| {
+                wrong(format!("`{report}` is not a report; write json=PATH, csv=PATH or hdr=PATH"))
+            })?;
+            let format = match format {
+                "csv" => Format::Csv,
+                "hdr" => Format::Hdr,
+                "json" => Format::Json,
+                _ => {
+                    return Err(wrong(format!(
+                        "`{format}` is not a format; there are csv, hdr and json"
+                    )));
+                }
+            };
+            if format == Format::Hdr && sinks.iter().any(|sink| sink.format == format) {
+                return Err(wrong("there can be one report hdr=PATH".to_owned()));
+            }
+            let file = File::create(path)
+                .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
+            sinks.push(Sink { format, path: PathBuf::from(path), out: BufWriter::new(file) });
+        }
+        Ok(Self(sinks))
+    }
+
+    fn write(&mut self, report: &LoadReport) -> io::Result<()> {
+        for Sink { format, path, out } in &mut self.0 {
+            let written = match format {
+                Format::Csv => write_load_csv(report, out),
+                Format::Json => write_load_json(report, out),
+                Format::Hdr => Ok(()),
+            };
+            written.and_then(|()| out.flush()).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            })?;
+        }
+        Ok(())
+    }
+}
