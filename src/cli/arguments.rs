@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Flow;
-pub(super) use load::{ArrivalMode, Load, PopularityMode};
+pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode};
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'"
     )]
     Check(Check),
+    /// Says whether a load run was worse than an earlier one by more than chance.
+    #[command(after_help = "Example: gatecrash compare base.json new.json")]
+    Compare(Compare),
     /// Prints which checks cover which clause, and why a clause has none.
     #[command(after_help = "Example: gatecrash coverage --missing")]
     Coverage(Coverage),

@@ -91,6 +91,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Advance(advance) => commands::control::advance(&advance),
         Command::Check(check) => commands::check::run(&check, scenarios, world),
+        Command::Compare(compare) => commands::compare::run(&compare, world),
         Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use include_dir::{Dir, include_dir};
 
 use super::exit::UsageError;
+use crate::model::Flow;
 use crate::report::Paint;
 use crate::source::{Diagnostic, SourceFile};
 use crate::target::Library;
@@ -34,13 +35,13 @@ pub(super) fn library(folder: Option<&Path>, paint: Paint) -> anyhow::Result<Lib
     Library::read(&files(folder)?).map_err(|list| mistakes(&list, paint).into())
 }
 
-/// Contracts and flow files alone: what a job needs that runs no scenarios. Reading all of them takes a quarter of a
-/// second and tens of megabytes.
-pub(super) fn words(folder: Option<&Path>, paint: Paint) -> anyhow::Result<Library> {
-    let mut files = files(folder)?;
-    files
-        .retain(|file| ["contract.yaml", "flow.yaml"].iter().any(|name| file.name.ends_with(name)));
-    Library::read(&files).map_err(|list| mistakes(&list, paint).into())
+/// Contracts and flow files alone, of one flow or of all.
+pub(super) fn words(
+    folder: Option<&Path>,
+    flow: Option<Flow>,
+    paint: Paint,
+) -> anyhow::Result<Library> {
+    Library::read_words(&files(folder)?, flow).map_err(|list| mistakes(&list, paint).into())
 }
 
 /// The profile of the reference server.

@@ -68,6 +68,13 @@ impl Default for Mix {
     }
 }
 
+impl Mix {
+    /// Whether tokens of another flow are asked for.
+    pub fn needs_other_flow(&self) -> bool {
+        self.0.iter().any(|(kind, _)| *kind == Kind::OtherFlow)
+    }
+}
+
 impl FromStr for Mix {
     type Err = String;
 
@@ -133,6 +140,8 @@ pub struct Ground<'a> {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// Valid tokens that were obtained elsewhere; none to get them through the flow.
+    pub given: Vec<String>,
     /// How many valid tokens.
     pub tokens: usize,
     /// The kinds of tokens.
@@ -191,7 +200,11 @@ impl Ground<'_> {
             others.push((*kind, *weight, [token.as_str()].into_iter().collect()));
         }
         let (first, exchange) = self.one(self.flow, VALID).await?;
-        let valid = self.valid(&first, asked.tokens, progress, &mut notes).await?;
+        let valid = if asked.given.is_empty() {
+            self.valid(&first, asked.tokens, progress, &mut notes).await?
+        } else {
+            asked.given.iter().map(String::as_str).collect()
+        };
         let form = self.form(exchange.clone(), &first, asked.keep_alive)?;
         let mut cases = Vec::new();
         for (kind, weight) in &asked.mix.0 {

@@ -2,7 +2,7 @@
 
 use crate::source::Random;
 
-/// An estimate with the range in which the true value lies in 95 of 100 such comparisons.
+/// An estimate with the range in which the true value lies, to a given confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// The estimate.
@@ -17,11 +17,11 @@ const RESAMPLES: usize = 2_000;
 /// Fewer values than this say nothing about how far they scatter.
 const FEWEST: usize = 5;
 
-/// The mean of `new` divided by the mean of `base`, with its 95 % interval by a moving-block bootstrap: neighbouring
+/// The mean of `new` divided by the mean of `base`, with its interval of this confidence by a moving-block bootstrap: neighbouring
 /// values, such as those of neighbouring seconds, are not independent, so blocks of them are drawn together.
 ///
 /// `None` when there are fewer than five values on a side or the base is zero. The same seed gives the same interval.
-pub fn ratio_of_means(base: &[f64], new: &[f64], seed: u64) -> Option<Interval> {
+pub fn ratio_of_means(base: &[f64], new: &[f64], confidence: f64, seed: u64) -> Option<Interval> {
     if base.len() < FEWEST || new.len() < FEWEST || mean(base) <= 0.0 {
         return None;
     }
@@ -34,7 +34,8 @@ pub fn ratio_of_means(base: &[f64], new: &[f64], seed: u64) -> Option<Interval> 
         .collect();
     ratios.sort_by(f64::total_cmp);
     let at = |share: f64| ratios.get((share * ratios.len() as f64) as usize).copied();
-    Some(Interval { value: mean(new) / mean(base), low: at(0.025)?, high: at(0.975)? })
+    let beyond = (1.0 - confidence) / 2.0;
+    Some(Interval { value: mean(new) / mean(base), low: at(beyond)?, high: at(1.0 - beyond)? })
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -69,7 +70,7 @@ mod tests {
     fn a_real_difference_lies_outside_and_none_inside() {
         let base = noisy(100.0, 30, "base");
         for (level, differs) in [(100.0, false), (120.0, true), (80.0, true)] {
-            let interval = ratio_of_means(&base, &noisy(level, 30, "new"), 1).unwrap();
+            let interval = ratio_of_means(&base, &noisy(level, 30, "new"), 0.95, 1).unwrap();
             let outside = interval.low > 1.0 || interval.high < 1.0;
             assert_eq!(outside, differs, "{level}: {interval:?}");
             assert!(interval.low <= interval.value && interval.value <= interval.high);
@@ -78,13 +79,14 @@ mod tests {
 
     #[test]
     fn too_few_values_say_nothing() {
-        assert_eq!(ratio_of_means(&[1.0; 4], &[1.0; 30], 1), None);
-        assert_eq!(ratio_of_means(&[0.0; 30], &[1.0; 30], 1), None);
+        assert_eq!(ratio_of_means(&[1.0; 4], &[1.0; 30], 0.95, 1), None);
+        assert_eq!(ratio_of_means(&[0.0; 30], &[1.0; 30], 0.95, 1), None);
     }
 
     #[test]
     fn the_same_seed_gives_the_same_interval() {
         let (base, new) = (noisy(10.0, 20, "a"), noisy(10.0, 20, "b"));
-        assert_eq!(ratio_of_means(&base, &new, 3), ratio_of_means(&base, &new, 3));
+        let compare = || ratio_of_means(&base, &new, 0.95, 3);
+        assert_eq!(compare(), compare());
     }
 }

@@ -29,6 +29,8 @@ pub struct Library {
     flows: BTreeMap<Flow, FlowFile>,
     /// What every answer of a flow is held against.
     everywhere: BTreeMap<Flow, Vec<Expectation>>,
+    /// Whether scenarios, or flows, were left out.
+    partial: bool,
 }
 
 #[derive(Debug)]
@@ -45,8 +47,29 @@ impl Library {
     /// # Errors
     /// Everything that is wrong with any of them.
     pub fn read(files: &[Arc<SourceFile>]) -> Result<Self, Vec<Diagnostic>> {
+        Self::read_sorted(&Sorted::new(files), false)
+    }
+
+    /// Reads contracts and flow files alone, for a job that runs no scenarios; of one flow, or of all. Reading everything
+    /// takes many times as long, and tens of megabytes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them.
+    pub fn read_words(
+        files: &[Arc<SourceFile>],
+        flow: Option<Flow>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut sorted = Sorted::new(files);
+        sorted.scenarios.clear();
+        sorted.vectors.clear();
+        if let Some(flow) = flow {
+            sorted.flow_files.retain(|(one, _)| [flow, Flow::Common].contains(one));
+        }
+        Self::read_sorted(&sorted, true)
+    }
+
+    fn read_sorted(sorted: &Sorted, partial: bool) -> Result<Self, Vec<Diagnostic>> {
         let mut wrong = Vec::new();
-        let sorted = Sorted::new(files);
         let catalogue = sorted.catalogue(&mut wrong);
         let mut flows = sorted.flows(&catalogue, &mut wrong);
         sorted.vectors(&mut flows, &mut wrong);
@@ -56,6 +79,7 @@ impl Library {
             always: BTreeMap::new(),
             flows,
             everywhere: BTreeMap::new(),
+            partial,
         };
         let always = library.read_always(&mut wrong);
         for (folder, file) in &sorted.scenarios {
@@ -67,6 +91,16 @@ impl Library {
         let mut seen = std::collections::HashSet::new();
         wrong.retain(|d| seen.insert((d.file.name.clone(), d.at.clone(), d.message.clone())));
         if wrong.is_empty() { Ok(library) } else { Err(wrong) }
+    }
+
+    /// Whether scenarios, or flows, were left out, so that a profile may name what is not here.
+    pub const fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Whether the flow file of a flow was read.
+    pub fn has(&self, flow: Flow) -> bool {
+        self.flows.contains_key(&flow)
     }
 
     /// Binds a flow to a server.

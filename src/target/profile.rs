@@ -153,6 +153,7 @@ impl Profile {
                     out.key("profile::flow", &path, format!("`{name}` is not a flow"));
                     out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
                 }
+                Some(flow) if library.is_partial() && !library.has(flow) => {}
                 Some(flow) => match library.bind(flow, &raw.base_url, Some((changes, file))) {
                     Ok(mut binding) => {
                         capabilities(changes, library, &path.key("capabilities"), &mut out);
@@ -186,7 +187,9 @@ impl Profile {
     /// What is wrong with the flow files.
     pub fn documented(url: &str, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let mut flows = BTreeMap::new();
-        for flow in Flow::DOCUMENTED {
+        for flow in
+            Flow::DOCUMENTED.into_iter().filter(|flow| !library.is_partial() || library.has(*flow))
+        {
             flows.insert(flow, library.bind(flow, url, None)?);
         }
         Ok(Self {
@@ -242,8 +245,7 @@ fn capabilities(
     path: &YamlPath,
     out: &mut Diagnostics,
 ) {
-    // A job that runs no scenarios reads none, and then nobody knows what they ask for.
-    if library.scenarios.is_empty() {
+    if library.is_partial() {
         return;
     }
     let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
@@ -420,7 +422,7 @@ fn baseline(
         let path = path.index(index);
         let known =
             library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check);
-        if !known && !library.scenarios.is_empty() {
+        if !known && !library.is_partial() {
             out.value(
                 "profile::baseline",
                 &path.key("check"),

@@ -8,6 +8,7 @@
 mod check;
 mod explain;
 mod lint;
+mod load;
 mod reports;
 mod selftest;
 mod serve;

@@ -39,6 +39,9 @@ pub(in crate::cli) struct Load {
     /// Valid tokens in rotation, each obtained through the flow.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(in crate::cli) tokens: u32,
+    /// Takes the valid tokens from this file, one a line, for a server that hands out few.
+    #[arg(long, value_name = "FILE", conflicts_with = "tokens")]
+    pub(in crate::cli) tokens_from: Option<PathBuf>,
     /// How often each token is asked about: `uniform`, or `zipf` with few that are asked about most.
     #[arg(long, value_name = "HOW", default_value = "uniform")]
     pub(in crate::cli) popularity: PopularityMode,
@@ -87,6 +90,14 @@ pub(in crate::cli) struct Load {
     /// Hosts besides loopback that may be sent to; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(in crate::cli) allow_host: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Compare {
+    /// The JSON report of the earlier run.
+    pub(in crate::cli) base: PathBuf,
+    /// The JSON report of the later run.
+    pub(in crate::cli) new: PathBuf,
 }
 
 /// A list that is one argument.

@@ -30,7 +30,9 @@ pub(in crate::cli) fn run(
 ) -> anyhow::Result<Exit> {
     files_suffice(arguments)?;
     let mut sinks = Sinks::open(&arguments.report)?;
-    let library = Arc::new(shelf::words(scenarios, world.talk)?);
+    let first = arguments.target.is_none().then_some(Flow::GatewayButton);
+    let only = arguments.flow.or(first).filter(|_| !arguments.mix.needs_other_flow());
+    let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
     let aim = Aim::find(arguments, &library, scenarios, world)?;
     let seed = match arguments.seed {
         Some(seed) => seed,
@@ -38,7 +40,7 @@ pub(in crate::cli) fn run(
             getrandom::u32().map(u64::from).context("the operating system gave no random seed")?
         }
     };
-    let flow = match arguments.flow {
+    let flow = match arguments.flow.or(first) {
         Some(flow) => flow,
         None => *aim.profile.flows.keys().next().context("a profile has a flow")?,
     };
@@ -216,7 +218,12 @@ fn prepare(
         clock: &connection.clock,
         seed,
     };
+    let given = match &arguments.tokens_from {
+        Some(path) => tokens_of(path)?,
+        None => Vec::new(),
+    };
     let asked = Asked {
+        given,
         tokens: arguments.tokens as usize,
         mix: arguments.mix.clone(),
         popularity: match arguments.popularity {
@@ -239,6 +246,18 @@ fn prepare(
         PrepareError::Unsupported(why) => UsageError(why).into(),
         refused @ PrepareError::Refused { .. } => TargetError(refused.to_string()).into(),
     })
+}
+
+/// The tokens in a file, one a line.
+fn tokens_of(path: &Path) -> anyhow::Result<Vec<String>> {
+    let wrong = |why: String| UsageError(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let tokens: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    match tokens.is_empty() {
+        true => Err(wrong("there are no tokens in it".to_owned()).into()),
+        false => Ok(tokens),
+    }
 }
 
 fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {

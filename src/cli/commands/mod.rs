@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(super) mod check;
+pub(super) mod compare;
 pub(super) mod control;
 pub(super) mod coverage;
 pub(super) mod explain;
