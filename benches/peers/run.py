@@ -4,6 +4,8 @@
 Pairs are interleaved (A B A B), and ratios are taken inside each pair: on a shared machine a figure drifts by half from one
 minute to the next, a ratio does not. Client CPU is user and system time of the whole process, its start included.
 
+Needs GNU time, taskset and wrk (Debian packages of these names, the second in util-linux).
+
 usage: benches/peers/run.py [--gatecrash PATH] [--pairs N] [--seconds N] [--tokens N] [SECTION...]
 sections: plain (one token), rotate (many tokens, every answer checked; wrk with a Lua script), oha (when it is installed)
 """
@@ -48,13 +50,13 @@ def mint(api, control, count):
 
 def measure(command, requests):
     """Runs a client on core 1: requests a second, CPU seconds per million requests, peak MiB."""
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(["taskset", "-c", "1", *command], stdout=out, stderr=subprocess.DEVNULL)
-        _, _, usage = os.wait4(process.pid, 0)
-        out.seek(0)
-        count, seconds = requests(out.read())
-    cpu = (usage.ru_utime + usage.ru_stime) / count * 1e6
-    return count / seconds, cpu, usage.ru_maxrss / 1024
+    with tempfile.NamedTemporaryFile("r") as usage:
+        # A process inherits the peak memory of the one that started it, so that one must be small.
+        command = ["time", "-q", "-f", "%U %S %M", "-o", usage.name, "taskset", "-c", "1", *command]
+        out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        count, seconds = requests(out)
+        user, system, memory = map(float, usage.read().split())
+    return count / seconds, (user + system) / count * 1e6, memory / 1024
 
 
 def of_wrk(text):

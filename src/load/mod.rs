@@ -5,6 +5,7 @@
 //! that was judged needs no second judging. Response times count from the moment a request was due ([`pacer`]), so a server
 //! that stalls cannot hide it. How a run is printed is for the reports.
 
+mod capacity;
 mod compare;
 mod court;
 mod form;
@@ -20,6 +21,7 @@ mod timer;
 mod verdict;
 mod worker;
 
+pub use capacity::{Capacity, Probe, find_capacity};
 pub use compare::{Compared, Comparison, compare};
 pub use pacer::{Arrival, FASTEST, Pacer, Stage, parse_stages};
 pub use pool::Popularity;

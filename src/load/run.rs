@@ -93,7 +93,8 @@ impl Stop {
         self.0.stop.store(true, Ordering::Relaxed);
     }
 
-    fn is_set(&self) -> bool {
+    /// Whether somebody wants the run to end.
+    pub fn is_set(&self) -> bool {
         self.0.stop.load(Ordering::Relaxed)
     }
 }

@@ -54,9 +54,11 @@ mod tests {
     use crate::load::tests::report;
     use crate::model::{FailureReport, Quantiles};
 
+    type Change = fn(&mut LoadReport);
+
     #[test]
     fn a_run_is_invalid_for_a_reason_that_is_said() {
-        let changes: [(&str, fn(&mut LoadReport)); 9] = [
+        let changes: [(&str, Change); 9] = [
             ("", |_| {}),
             ("", |r| (r.asked, r.sent) = (Some(1_000), 950)),
             ("were due were sent", |r| (r.asked, r.sent) = (Some(1_000), 949)),

@@ -91,6 +91,7 @@ impl<W: io::Write> HistogramLog<W> {
         let mut serializer = V2DeflateSerializer::new();
         IntervalLogWriterBuilder::new()
             .add_comment(comment)
+            .add_comment("[Histogram log format version 1.3]")
             .with_start_time(started)
             .with_base_time(started)
             .with_max_value_divisor(1e6)

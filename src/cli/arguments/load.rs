@@ -51,6 +51,9 @@ pub(in crate::cli) struct Load {
     /// What the run must keep to: `p99<5ms`, `service.p50<200us`, `wrong=0`, `errors=0`, `rate>20000`; may be repeated.
     #[arg(long, value_name = "BOUND")]
     pub(in crate::cli) threshold: Vec<Threshold>,
+    /// Searches the highest rate that keeps the thresholds, from --rate or 1000 a second on; each rate is tried for the duration.
+    #[arg(long, requires = "threshold", conflicts_with_all = ["stages", "requests", "report"])]
+    pub(in crate::cli) find_capacity: bool,
     /// Worker threads; half of the processors without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(in crate::cli) workers: Option<u16>,
@@ -67,7 +70,7 @@ pub(in crate::cli) struct Load {
     /// The seed of random choices; one is made up and printed without it.
     #[arg(long, value_name = "N")]
     pub(in crate::cli) seed: Option<u64>,
-    /// A run in which the generator was the bottleneck counts as inconclusive, whatever its answers were.
+    /// Warnings count as findings, and a run in which the generator was the bottleneck as inconclusive.
     #[arg(long)]
     pub(in crate::cli) strict: bool,
     /// The control plane of a reference server, for its button and its clock.

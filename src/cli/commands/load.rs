@@ -1,5 +1,7 @@
 //! `gatecrash load`.
 
+mod capacity;
+
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use crate::load::{
     Arrival, Asked, Ground, LoadError, LoadSettings, Model, Popularity, PrepareError, Prepared,
     Stage, Stop, Watcher, load,
 };
-use crate::model::{Flow, LoadReport, SecondReport, ThresholdState};
+use crate::model::{ComplaintReport, Flow, LoadReport, SecondReport, ThresholdState};
 use crate::report::{load_line, write_load, write_load_csv, write_load_json};
 use crate::stats::{Histogram, HistogramLog};
 use crate::target::{Library, Profile};
@@ -62,11 +64,13 @@ pub(in crate::cli) fn run(
         settings.target
     );
     let stop = Stop::default();
-    let watch = watch_interrupt(stop.clone())?;
+    let _watch = watch_interrupt(stop.clone())?;
+    if arguments.find_capacity {
+        return capacity::search(&prepared, settings, arguments, &stop, world);
+    }
     let mut audience = Audience::new(&mut sinks)?;
     let mut report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
-    watch.shutdown_background();
     if aim.is_local() {
         report.notes.push(
             "client and server shared this machine: each took time from the other".to_owned(),
@@ -89,12 +93,11 @@ fn exit(report: &LoadReport, strict: bool) -> Exit {
     let generator = report.generator.idle < 0.02 && report.asked.is_none();
     let only_generator = generator && report.invalid.len() == 1;
     let undecided = report.thresholds.iter().any(|one| one.state == ThresholdState::Undecided);
+    let counts = |complaint: &ComplaintReport| complaint.wrong || strict;
+    let found = report.wrong > 0 || report.failed() > 0 || report.complaints.iter().any(counts);
     if report.interrupted {
         Exit::Interrupted
-    } else if report.wrong > 0
-        || report.failed() > 0
-        || report.complaints.iter().any(|one| one.wrong)
-    {
+    } else if found {
         Exit::Findings
     } else if !report.invalid.is_empty() && (strict || !only_generator) {
         Exit::Inconclusive
@@ -304,8 +307,8 @@ fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
 const DURATION: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Ends the run at Ctrl-C, for as long as the returned runtime is held.
-fn watch_interrupt(stop: Stop) -> anyhow::Result<tokio::runtime::Runtime> {
+/// Ends the run at Ctrl-C, for as long as what is returned is held.
+fn watch_interrupt(stop: Stop) -> anyhow::Result<Interrupts> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -316,7 +319,19 @@ fn watch_interrupt(stop: Stop) -> anyhow::Result<tokio::runtime::Runtime> {
             stop.stop();
         }
     });
-    Ok(runtime)
+    Ok(Interrupts(Some(runtime)))
+}
+
+/// Listens for Ctrl-C until it is dropped.
+struct Interrupts(Option<tokio::runtime::Runtime>);
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        // A task that waits for a signal must not hold the program up.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Whoever hears of each second: a person at a terminal, and a log.
