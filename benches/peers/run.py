@@ -62,7 +62,7 @@ def measure(command, requests):
 def of_wrk(text):
     found = re.search(r"(\d+) requests in ([\d.]+)s", text)
     if "Non-2xx" in text or "wrong" in text:
-        raise SystemExit("wrk was refused:\n" + text)
+        raise SystemExit("wrk was refused:\n" + text[:2000])
     return int(found[1]), float(found[2])
 
 
@@ -73,23 +73,27 @@ def of_oha(text):
 
 def of_gatecrash(text):
     if not text.startswith("RIGHT"):
-        raise SystemExit("gatecrash was not content:\n" + text)
+        raise SystemExit("gatecrash was not content:\n" + text[:2000])
     found = re.search(r"([\d,]+) requests sent in ([\d.]+) s", text)
     return int(found[1].replace(",", "")), float(found[2])
 
 
 ROTATE = """
-local tokens, at = {}, 0
-for line in io.lines("%s") do
-  tokens[#tokens + 1] = wrk.format("GET", "%s", { Authorization = "Bearer " .. line })
+local tokens, at, complained = {}, 0, false
+function init()
+  for line in io.lines("%s") do
+    tokens[#tokens + 1] = wrk.format("GET", "%s", { Authorization = "Bearer " .. line })
+  end
 end
-local wrong = 0
 function request()
   at = at %% #tokens + 1
   return tokens[at]
 end
 function response(status, headers, body)
-  if status ~= 200 or not body:find('"returnCode":1', 1, true) then print("wrong") end
+  if not complained and (status ~= 200 or not body:find('"returnCode":1', 1, true)) then
+    complained = true
+    print("wrong: " .. status .. " " .. body)
+  end
 end
 """
 

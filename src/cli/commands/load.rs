@@ -3,9 +3,12 @@
 mod capacity;
 
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -58,13 +61,13 @@ pub(in crate::cli) fn run(
     let prepared = prepare(arguments, &library, &aim.profile, flow, seed)?;
     drop(library);
     let settings = settings(arguments, &aim.profile, seed);
+    let stop = Stop::default();
+    let _watch = watch_interrupt(stop.clone())?;
     eprintln!(
         "gatecrash {}  load {flow}  target {}  seed {seed}",
         env!("CARGO_PKG_VERSION"),
         settings.target
     );
-    let stop = Stop::default();
-    let _watch = watch_interrupt(stop.clone())?;
     if arguments.find_capacity {
         return capacity::search(&prepared, settings, arguments, &stop, world);
     }
@@ -314,11 +317,21 @@ fn watch_interrupt(stop: Stop) -> anyhow::Result<Interrupts> {
         .enable_all()
         .build()
         .context("the runtime did not start")?;
+    let (ready, registered) = std::sync::mpsc::channel();
     runtime.spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        // The first look registers it: from then on the signal no longer ends the program.
+        let early = poll_fn(|context| Poll::Ready(interrupt.as_mut().poll(context))).await;
+        drop(ready.send(()));
+        let interrupted = match early {
+            Poll::Ready(result) => result,
+            Poll::Pending => interrupt.await,
+        };
+        if interrupted.is_ok() {
             stop.stop();
         }
     });
+    registered.recv().context("the signal for Ctrl-C cannot be heard")?;
     Ok(Interrupts(Some(runtime)))
 }
 
