@@ -134,11 +134,13 @@ pub fn load(
     let ready: Vec<(usize, Option<String>)> = finished.iter().take(settings.workers).collect();
     let up: usize = ready.iter().map(|(up, _)| up).sum();
     let why = ready.into_iter().find_map(|(_, why)| why);
-    if up > 0 {
+    // Whoever ends the run before it began gets an empty report, not an error.
+    let begins = up > 0 || stop.is_set();
+    if begins {
         start.get_or_init(Instant::now);
     }
     barrier.wait();
-    if up == 0 {
+    if !begins {
         let why = why.unwrap_or_else(|| "nobody answers".to_owned());
         return Err(LoadError::Unreachable(format!("no connection to {}: {why}", plan.base)));
     }

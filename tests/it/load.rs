@@ -365,7 +365,9 @@ fn an_interrupted_run_still_reports_what_it_saw() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    // Held open to the end: a program that cannot say what is wrong breaks.
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    err.read_line(&mut line).unwrap();
     assert!(line.contains("load gateway-button"), "{line}");
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());

@@ -322,7 +322,8 @@ fn watch_interrupt(stop: Stop) -> anyhow::Result<Interrupts> {
         let mut interrupt = pin!(tokio::signal::ctrl_c());
         // The first look registers it: from then on the signal no longer ends the program.
         let early = poll_fn(|context| Poll::Ready(interrupt.as_mut().poll(context))).await;
-        drop(ready.send(()));
+        // Whoever waits for it waits until it comes.
+        let _ = ready.send(());
         let interrupted = match early {
             Poll::Ready(result) => result,
             Poll::Pending => interrupt.await,
