@@ -1,8 +1,8 @@
 //! The third job: how many validations a second does a server do, how long do they take, and do its answers stay right?
 //!
 //! Worker threads own their connections and put bytes on them themselves: one write and one read for a request, and no
-//! lock, channel or allocation. Every answer is held against the contract ([`court`]); an answer that is the same as one
-//! that was judged needs no second judging. Response times count from the moment a request was due ([`pacer`]), so a server
+//! lock, channel or allocation. Every answer is held against the contract (`court`); an answer that is the same as one
+//! that was judged needs no second judging. Response times count from the moment a request was due (`pacer`), so a server
 //! that stalls cannot hide it. How a run is printed is for the reports.
 
 mod capacity;
