@@ -59,8 +59,7 @@ fn record(profile: &Profile, scenario: &Scenario) -> Trace {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let connection = Connection::new(profile, false, Instant::now()).unwrap();
-        let settings =
-            Settings { headers: Vec::new(), seed: 1, effort: gatecrash::engine::Effort::Normal };
+        let settings = Settings { seed: 1, ..Settings::default() };
         let engine = Engine {
             binding: &profile.flows[&scenario.flow],
             wires: Arc::clone(&connection.wires),

@@ -1,12 +1,12 @@
 //! Findings of one check from several scenarios, and what a run says of each clause.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
-use crate::contract::Catalogue;
-use crate::model::{CheckId, ClauseId, ClauseState, Evidence, Finding, Level, Verdict};
-use crate::target::Baseline;
+use crate::contract::Clause;
+use crate::model::{CheckId, ClauseId, ClauseState, Evidence, Finding, Flow, Level, Verdict};
+use crate::target::Library;
 
 /// Puts the findings of one check together: the gravest verdict stands.
 pub(super) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
@@ -16,10 +16,12 @@ pub(super) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
             None => drop(merged.insert(finding.check.clone(), finding)),
             Some(standing) => {
                 let assertions = standing.assertions + finding.assertions;
-                if finding.verdict > standing.verdict {
-                    *standing = finding;
+                let mut other = finding;
+                if other.verdict > standing.verdict {
+                    std::mem::swap(standing, &mut other);
                 }
                 standing.assertions = assertions;
+                standing.evidence.join(other.evidence);
             }
         }
     }
@@ -32,37 +34,10 @@ pub(super) fn unheard(finding: Finding, reason: &str) -> Finding {
     Finding { verdict: Verdict::Blocked, assertions: 0, evidence, ..finding }
 }
 
-/// Holds findings against the baseline: what is listed and fails is known, what is listed and
-/// passes, or whose day has come, is stale.
-pub(super) fn apply_baseline(findings: &mut [Finding], baseline: &[Baseline], today: i64) {
-    for entry in baseline {
-        for finding in findings.iter_mut() {
-            if finding.check.as_str() != entry.check && finding.check.base() != entry.check {
-                continue;
-            }
-            let failing =
-                matches!(finding.verdict, Verdict::Fail | Verdict::Warn | Verdict::Unstable);
-            let expired = today >= entry.until;
-            let (verdict, reason) = match (failing, expired) {
-                (true, false) => (Verdict::Known, entry.because.clone()),
-                (true, true) => {
-                    (Verdict::Stale, format!("the baseline entry has expired: {}", entry.because))
-                }
-                (false, _) if finding.verdict == Verdict::Pass => (
-                    Verdict::Stale,
-                    format!("the baseline lists it, and it passes: {}", entry.because),
-                ),
-                (false, _) => continue,
-            };
-            finding.verdict = verdict;
-            finding.evidence.reason = Some(reason);
-        }
-    }
-}
-
-/// What a run says of each clause of the catalogue.
+/// What a run says of each clause that it is about: those of its flows, and those that they share with others.
 pub(super) fn clause_states(
-    catalogue: &Catalogue,
+    library: &Library,
+    flows: &BTreeSet<Flow>,
     findings: &[Finding],
 ) -> BTreeMap<ClauseId, ClauseState> {
     let mut verdicts: BTreeMap<&ClauseId, Vec<(Verdict, Level)>> = BTreeMap::new();
@@ -88,13 +63,23 @@ pub(super) fn clause_states(
             ClauseState::Unchecked
         }
     };
-    catalogue.clauses().map(|(_, clause)| (clause.id.clone(), state(&clause.id))).collect()
+    let (mut of_some_flow, mut of_these) = (BTreeSet::new(), BTreeSet::new());
+    for (flow, _, _, check) in library.checks() {
+        of_some_flow.extend(&check.covers);
+        of_these.extend(check.covers.iter().filter(|_| flows.contains(&flow)));
+    }
+    let meant = |(flow, clause): &(Flow, &Clause)| {
+        flows.contains(flow)
+            || (*flow == Flow::Common
+                && (of_these.contains(&clause.id) || !of_some_flow.contains(&clause.id)))
+    };
+    let clauses = library.catalogue.clauses().filter(meant);
+    clauses.map(|(_, clause)| (clause.id.clone(), state(&clause.id))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Flow;
 
     fn finding(check: &str, verdict: Verdict) -> Finding {
         Finding {
@@ -122,20 +107,5 @@ mod tests {
         let verdicts: Vec<_> =
             merged.iter().map(|f| (f.check.as_str(), f.verdict, f.assertions)).collect();
         assert_eq!(verdicts, [("A", Verdict::Fail, 3), ("B", Verdict::Pass, 1)]);
-    }
-
-    #[test]
-    fn a_baseline_entry_excuses_for_a_while_and_goes_stale() {
-        let entry = Baseline { check: "A".to_owned(), because: "ticket".to_owned(), until: 100 };
-        for (verdict, today, wanted) in [
-            (Verdict::Fail, 99, Verdict::Known),
-            (Verdict::Fail, 100, Verdict::Stale),
-            (Verdict::Pass, 99, Verdict::Stale),
-            (Verdict::Blocked, 99, Verdict::Blocked),
-        ] {
-            let mut findings = [finding("A", verdict)];
-            apply_baseline(&mut findings, std::slice::from_ref(&entry), today);
-            assert_eq!(findings[0].verdict, wanted, "{verdict} on {today}");
-        }
     }
 }

@@ -1,23 +1,30 @@
 //! One scenario of a run: its server, its needs, its trace, its findings.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::connect::Connection;
+use super::lanes::SHAKING;
 use super::plan::Planned;
 use super::run::{Course, Provided};
 use crate::engine::{Engine, Law, Settings, judge};
 use crate::hook::HookCall;
-use crate::model::{CheckId, Evidence, Finding, SecretBook, Trace, Verdict};
+use crate::model::{
+    CheckId, Evidence, Finding, SecretBook, SentAndReceived, Trace, Verdict, Violation,
+};
 use crate::scenario::{Action, Check, HookStep, Need, Scenario};
 use crate::target::FlowBinding;
 
-/// Runs a scenario as often as the settings ask, each time with a server in its first state.
-pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>) -> Vec<Finding> {
+/// Runs a scenario as often as the settings ask, each time with a server in its first state; one that is shared is
+/// `reset`, unless others are at work on it.
+pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>, resets: bool) -> Vec<Finding> {
     let scenario = planned.scenario;
     let mut repeats: Vec<Vec<Finding>> = Vec::new();
     for repeat in 0..course.settings.repeat.max(1) {
         let findings = match course.provision.provide() {
-            Ok(provided) => run_provided(scenario, course, &provided, u64::from(repeat)).await,
+            Ok(provided) => {
+                let resets = resets && provided.guard.is_none();
+                run_provided(scenario, course, &provided, (u64::from(repeat), resets)).await
+            }
             Err(reason) => without(scenario, Verdict::Error, &reason),
         };
         repeats.push(findings);
@@ -29,7 +36,7 @@ async fn run_provided(
     scenario: &Scenario,
     course: &Course<'_>,
     provided: &Provided,
-    repeat: u64,
+    (repeat, resets): (u64, bool),
 ) -> Vec<Finding> {
     let Course { library, settings, started, .. } = course;
     let profile = &provided.profile;
@@ -40,6 +47,10 @@ async fn run_provided(
         Ok(connection) => connection,
         Err(error) => return without(scenario, Verdict::Error, &error.to_string()),
     };
+    if settings.gentle && could_harm(scenario) {
+        let reason = "it could harm a server that others use; --destructive runs it all the same";
+        return without(scenario, Verdict::Excluded, reason);
+    }
     if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
         return without(scenario, verdict, &reason);
     }
@@ -47,6 +58,7 @@ async fn run_provided(
         headers: profile.headers.clone(),
         seed: settings.seed.wrapping_add(repeat),
         effort: settings.effort,
+        budget: course.budget.clone(),
     };
     let engine = Engine {
         binding,
@@ -55,7 +67,7 @@ async fn run_provided(
         clock: &connection.clock,
         settings: &engine_settings,
     };
-    if provided.guard.is_none() && connection.hooks.offers("reset") && scenario_resets(scenario) {
+    if resets && connection.hooks.offers("reset") && scenario_resets(scenario) {
         let call = HookCall { name: "reset".to_owned(), ..Default::default() };
         if let Err(error) = connection.hooks.fire(&call).await {
             return without(scenario, Verdict::Blocked, &error.to_string());
@@ -70,6 +82,11 @@ async fn run_provided(
     };
     let mut findings = judge(&law, scenario, &trace);
     let book = secrets(&trace);
+    {
+        let mut all = course.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.secrets.iter().for_each(|kept| all.note(&kept.value, &kept.name));
+        trace.unasked.iter().for_each(|(name, value)| all.note(value, name));
+    }
     findings.iter_mut().for_each(|finding| redact(finding, &book));
     findings
 }
@@ -82,32 +99,33 @@ fn scenario_resets(scenario: &Scenario) -> bool {
         .any(|step| matches!(&step.action, Action::Hook(HookStep { name, .. }) if name == "reset"))
 }
 
+/// Whether a scenario guesses passwords, sends bursts, or shakes the whole server.
+pub(super) fn could_harm(scenario: &Scenario) -> bool {
+    let bursts = |need: &Need| matches!(need, Need::Capability(name) if name == "burst");
+    scenario.needs.iter().any(bursts) || scenario.hooks().iter().any(|hook| SHAKING.contains(hook))
+}
+
 /// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
 /// `public_key` that it publishes.
-const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
+pub(super) const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
 
 /// What the scenario cannot do without and the profile does not have.
-fn unmet(
+pub(super) fn unmet(
     scenario: &Scenario,
     binding: &FlowBinding,
     connection: &Connection,
 ) -> Option<(Verdict, String)> {
     for need in &scenario.needs {
-        let declared = |name: &str| binding.capabilities.get(name).copied();
         let name = need.to_string();
-        if declared(name.trim_start_matches("capability.")) == Some(false) {
-            return Some((
-                Verdict::NotApplicable,
-                format!("the profile declares that the server has no {name}"),
-            ));
+        let lacking = match need {
+            Need::Parameter(placed) => binding.misplaces(placed),
+            _ => binding.lacks(name.trim_start_matches("capability.")),
+        };
+        if let Some(reason) = lacking {
+            return Some((Verdict::NotApplicable, reason));
         }
         let missing = match need {
-            // Many requests in a short time are for those who asked for them.
-            Need::Capability(name) if name == "burst" && declared(name) != Some(true) => {
-                let reason = "the profile does not declare the capability burst".to_owned();
-                return Some((Verdict::NotApplicable, reason));
-            }
-            Need::Capability(_) => None,
+            Need::Capability(_) | Need::Parameter(_) => None,
             Need::Clock => (connection.clock.mode() == "none")
                 .then(|| "the clock can neither be moved nor waited for".to_owned()),
             Need::Environments => (binding.environments.len() < 2)
@@ -168,7 +186,7 @@ fn settle_repeats(mut repeats: Vec<Vec<Finding>>) -> Vec<Finding> {
 }
 
 /// Every secret of a trace with its name.
-fn secrets(trace: &Trace) -> SecretBook {
+pub(super) fn secrets(trace: &Trace) -> SecretBook {
     let mut book = SecretBook::default();
     for kept in &trace.secrets {
         book.note(&kept.value, &kept.name);
@@ -185,13 +203,21 @@ fn redact(finding: &mut Finding, book: &SecretBook) {
     evidence.reason.iter_mut().for_each(clean);
     evidence.observed.iter_mut().for_each(clean);
     evidence.timeline.iter_mut().for_each(clean);
-    if let Some(violation) = &mut evidence.violation {
-        violation.wanted.iter_mut().for_each(clean);
-        clean(&mut violation.got);
+    evidence.violation.iter_mut().for_each(|violation| redact_violation(violation, book));
+    evidence.exchange.iter_mut().for_each(|exchange| redact_exchange(exchange, book));
+    for breach in &mut evidence.breaches {
+        redact_violation(&mut breach.violation, book);
+        breach.exchange.iter_mut().for_each(|exchange| redact_exchange(exchange, book));
+        breach.timeline.iter_mut().for_each(clean);
     }
-    if let Some(exchange) = &mut evidence.exchange {
-        [&mut exchange.sent, &mut exchange.received, &mut exchange.curl]
-            .into_iter()
-            .for_each(clean);
-    }
+}
+
+fn redact_violation(violation: &mut Violation, book: &SecretBook) {
+    let Violation { wanted, got } = violation;
+    wanted.iter_mut().chain([got]).for_each(|text| *text = book.redact(text));
+}
+
+fn redact_exchange(exchange: &mut SentAndReceived, book: &SecretBook) {
+    let SentAndReceived { sent, received, curl } = exchange;
+    [sent, received, curl].into_iter().for_each(|text| *text = book.redact(text));
 }

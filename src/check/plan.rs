@@ -23,6 +23,9 @@ pub struct Selection {
 pub struct Planned<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
+    /// Whether it declares a check that counts. Without one it only gives answers to the checks that
+    /// hold every answer.
+    pub declares: bool,
 }
 
 /// What runs.
@@ -91,19 +94,27 @@ impl<'a> Plan<'a> {
         // A check that every answer is held against needs all answers of its flow, unless the user named others.
         let named_always = !selection.only.is_empty()
             && library.always.values().flatten().any(|(id, _)| checks.contains(id));
-        let runs = |scenario: &&Scenario| {
-            wanted_flow(scenario.flow)
-                && (scenario.checks.keys().any(|id| checks.contains(id))
-                    || (named_always && always.contains(&scenario.flow)))
+        let planned = |scenario: &'a Scenario| {
+            let declares = scenario.checks.keys().any(|id| checks.contains(id));
+            let answers = named_always && always.contains(&scenario.flow);
+            (wanted_flow(scenario.flow) && (declares || answers))
+                .then_some(Planned { scenario, declares })
         };
         let mut scenarios: Vec<Planned<'a>> =
-            library.scenarios.iter().filter(runs).map(|scenario| Planned { scenario }).collect();
+            library.scenarios.iter().filter_map(planned).collect();
         scenarios.sort_by_key(|planned| (planned.scenario.flow, planned.scenario.name.clone()));
         if scenarios.is_empty() {
             let pattern = selection.only.join(", ");
             return Err(NothingMatched { pattern, hint: None });
         }
         Ok(Self { scenarios, checks, excluded })
+    }
+}
+
+impl Plan<'_> {
+    /// The flows that the run is about.
+    pub fn flows(&self) -> BTreeSet<Flow> {
+        self.scenarios.iter().map(|planned| planned.scenario.flow).collect()
     }
 }
 

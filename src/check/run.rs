@@ -3,24 +3,27 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use futures_util::stream::{StreamExt, iter};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
+use super::baseline::apply_baseline;
 use super::connect::Connection;
-use super::merge::{apply_baseline, clause_states, merge, unheard};
+use super::lanes::{Order, order};
+use super::merge::{clause_states, merge, unheard};
 use super::one;
 use super::plan::Plan;
-use crate::engine::Effort;
+use crate::engine::{Budget, Effort};
 use crate::event::{Event, Observer};
-use crate::model::{CheckId, Evidence, Finding, Report, Request, Verdict, WireError};
-use crate::target::{Library, Profile};
+use crate::model::{CheckId, Evidence, Finding, KnownSecrets, Report, Request, Verdict, WireError};
+use crate::target::{Baseline, Library, Profile};
 
 /// A server for a scenario.
 pub struct Provided {
@@ -63,6 +66,8 @@ pub struct CheckSettings {
     pub today: i64,
     /// How often what rests on chance is repeated.
     pub effort: Effort,
+    /// Leaves out what could harm a server that others use: bursts, guessing, restarts.
+    pub gentle: bool,
     /// Ends the run early when it is notified; what was found until then is reported.
     pub interrupt: Arc<Notify>,
 }
@@ -114,15 +119,18 @@ pub fn check(
         scenarios: plan.scenarios.len(),
     })?;
 
-    let course = Course { plan, library, provision, settings, started };
-    let (all, interrupted) = run_all(&course, &runtime, observer)?;
+    let baseline = &first.profile.baseline;
+    let budget = first.profile.limits.max_failed_logins.map(Budget::new);
+    let secrets = Mutex::default();
+    let course = Course { plan, library, provision, settings, started, baseline, budget, secrets };
+    let (all, interrupted) = run_all(&course, &runtime, observer, clock == "real")?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
-    apply_baseline(&mut findings, &first.profile.baseline, settings.today);
+    apply_baseline(&mut findings, baseline, settings.today);
     findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
     let report = Report {
         verdict: Report::conclude(&findings, plan.excluded > 0),
-        clauses: clause_states(&library.catalogue, &findings),
+        clauses: clause_states(library, &plan.flows(), &findings),
         target,
         seed: settings.seed,
         clock: clock.to_owned(),
@@ -130,6 +138,7 @@ pub fn check(
         excluded: plan.excluded,
         findings,
         elapsed: started.elapsed(),
+        secrets: course.secrets.into_inner().unwrap_or_else(PoisonError::into_inner),
     };
     observer.hear(&Event::RunFinished(&report))?;
     Ok(report)
@@ -142,13 +151,19 @@ pub(super) struct Course<'a> {
     pub(super) provision: &'a dyn Provision,
     pub(super) settings: &'a CheckSettings,
     pub(super) started: Instant,
+    /// Findings that are accepted for a while.
+    pub(super) baseline: &'a [Baseline],
+    /// How many wrong logins there may still be.
+    pub(super) budget: Option<Budget>,
+    /// Every secret that any scenario came to know.
+    pub(super) secrets: Mutex<KnownSecrets>,
 }
 
-fn runtime() -> Result<Runtime, CheckError> {
+pub(super) fn runtime() -> Result<Runtime, CheckError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CheckError::Runtime)
 }
 
-fn connect(
+pub(super) fn connect(
     profile: &Profile,
     settings: &CheckSettings,
     started: Instant,
@@ -194,9 +209,11 @@ fn run_all(
     course: &Course<'_>,
     runtime: &Runtime,
     observer: &mut dyn Observer,
+    real_time: bool,
 ) -> Result<(Vec<Finding>, bool), CheckError> {
     let Course { plan, provision, settings, .. } = course;
-    let jobs = if provision.is_shared() { 1 } else { settings.jobs.max(1) };
+    let shared = provision.is_shared();
+    let jobs = if shared { 1 } else { settings.jobs.max(1) };
     let cores = available_parallelism().map_or(1, NonZero::get);
     let threads = cores.min(jobs).min(plan.scenarios.len()).max(1);
     let next = AtomicUsize::new(0);
@@ -208,7 +225,15 @@ fn run_all(
         for runtime in runtimes {
             let (tell, next, stop) = (tell.clone(), &next, stop.clone());
             let at_once = jobs.div_ceil(threads);
-            scope.spawn(move || runtime.block_on(work(course, at_once, next, stop, tell)));
+            scope.spawn(move || {
+                runtime.block_on(async {
+                    if shared {
+                        work_shared(course, real_time, stop, tell).await;
+                    } else {
+                        work(course, at_once, next, stop, tell).await;
+                    }
+                });
+            });
         }
         drop(tell);
         let result = runtime.block_on(listen(course, told, observer));
@@ -231,7 +256,7 @@ async fn work(
     let claims = std::iter::from_fn(|| {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let planned = course.plan.scenarios.get(index)?;
-        Some(async move { (index, one::run(planned, course).await) })
+        Some(async move { (index, one::run(planned, course, true).await) })
     });
     let mut running = iter(claims).buffer_unordered(at_once);
     loop {
@@ -245,6 +270,35 @@ async fn work(
         if tell.send(outcome).is_err() {
             return;
         }
+    }
+}
+
+/// On a server that all share: first what does not wait, one after the other, then what waits, side by side.
+async fn work_shared(
+    course: &Course<'_>,
+    real_time: bool,
+    mut stop: watch::Receiver<()>,
+    tell: UnboundedSender<Outcome>,
+) {
+    let Order { alone, lanes } = order(&course.plan.scenarios, real_time);
+    let go = |lane: Vec<usize>, resets: bool| {
+        let tell = tell.clone();
+        async move {
+            for index in lane {
+                let findings = one::run(&course.plan.scenarios[index], course, resets).await;
+                if tell.send((index, findings)).is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    let all = async {
+        go(alone, true).await;
+        join_all(lanes.into_iter().map(|lane| go(lane, false))).await;
+    };
+    tokio::select! {
+        () = all => {}
+        _ = stop.changed() => {}
     }
 }
 
@@ -278,7 +332,10 @@ async fn listen(
             let findings: Vec<Finding> =
                 findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
             let (flow, name) = (scenario.flow, scenario.name.as_str());
-            observer.hear(&Event::ScenarioFinished { flow, name, findings: &findings })?;
+            // What is heard now has the words that the end of the run will have.
+            let mut told = findings.clone();
+            apply_baseline(&mut told, course.baseline, course.settings.today);
+            observer.hear(&Event::ScenarioFinished { flow, name, findings: &told })?;
             all.extend(findings);
         }
     }

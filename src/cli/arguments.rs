@@ -36,6 +36,11 @@ pub(super) enum Command {
     /// Prints which checks cover which clause, and why a clause has none.
     #[command(after_help = "Example: gatecrash coverage --missing")]
     Coverage(Coverage),
+    /// Looks whether a verdict can be given: the profile, the target, each account, each hook, the clock.
+    #[command(
+        after_help = "Examples:\n  gatecrash doctor my-server.yaml\n  gatecrash doctor my-server.yaml --flow jwt-login --no-act"
+    )]
+    Doctor(Doctor),
     /// Explains a clause, a check, a gap, a fault, a verdict or an exit code.
     #[command(after_help = "Examples:\n  gatecrash explain BTN-04\n  gatecrash explain blocked")]
     Explain(Explain),
@@ -95,21 +100,12 @@ pub(super) struct Check {
     /// How often races and statistics are repeated: `quick` a quarter, `thorough` five times.
     #[arg(long, value_name = "LEVEL", default_value = "default")]
     pub(super) level: Effort,
-    /// The clock, where it is not the profile's: `virtual`, `real` or `none`.
-    #[arg(long, value_name = "MODE")]
-    pub(super) clock: Option<ClockMode>,
     /// Never asks a person; what needs one is blocked.
     #[arg(long)]
     pub(super) no_input: bool,
     /// Scenarios at once, where each has a server of its own.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(super) jobs: usize,
-    /// The control plane of a reference server, for its button and its clock.
-    #[arg(long, value_name = "URL")]
-    pub(super) control: Option<String>,
-    /// The profile to use at an address: `reference` has the reference server's accounts.
-    #[arg(long, value_name = "NAME", value_parser = ["documented", "reference"])]
-    pub(super) accounts: Option<String>,
     /// Switches a fault of the embedded reference server on; may be repeated.
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "NAME")]
@@ -121,9 +117,18 @@ pub(super) struct Check {
     /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
-    /// Hosts besides loopback that may be sent to; may be repeated.
-    #[arg(long, value_name = "HOST")]
-    pub(super) allow_host: Vec<String>,
+    /// Lists every request and act that would be made, and makes none; `-v` shows the requests in full.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Also runs, on other machines than this one, what could harm a server that others use: bursts, guessed
+    /// passwords, restarts.
+    #[arg(long)]
+    pub(super) destructive: bool,
+    /// Gives a verdict without looking first whether one can be given (`gatecrash doctor`).
+    #[arg(long)]
+    pub(super) no_doctor: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
     /// Says more: a line for each check, `-vv` what was observed.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
@@ -151,6 +156,43 @@ pub(super) enum ClockMode {
     Virtual,
     Real,
     None,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// A profile, or the address of a server that follows the documents to the letter.
+    pub(super) target: String,
+    /// Only this flow; may be repeated.
+    #[arg(long, value_name = "FLOW")]
+    pub(super) flow: Vec<Flow>,
+    /// Fires no hook and moves no clock; what can be seen without is tried.
+    #[arg(long)]
+    pub(super) no_act: bool,
+    /// Never asks a person.
+    #[arg(long)]
+    pub(super) no_input: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+/// How a target is found and reached.
+#[derive(Debug, Args)]
+pub(super) struct Reach {
+    /// The clock, where it is not the profile's: `virtual`, `real` or `none`.
+    #[arg(long, value_name = "MODE")]
+    pub(super) clock: Option<ClockMode>,
+    /// The longest real wait of one probe, where it is not the profile's; what needs more is blocked.
+    #[arg(long, value_name = "TIME", value_parser = crate::model::parse_duration)]
+    pub(super) max_wait: Option<std::time::Duration>,
+    /// The control plane of a reference server, for its button and its clock.
+    #[arg(long, value_name = "URL")]
+    pub(super) control: Option<String>,
+    /// The profile to use at an address: `reference` has the reference server's accounts.
+    #[arg(long, value_name = "NAME", value_parser = ["documented", "reference"])]
+    pub(super) accounts: Option<String>,
+    /// Hosts besides loopback that may be sent to; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub(super) allow_host: Vec<String>,
 }
 
 #[derive(Debug, Args)]

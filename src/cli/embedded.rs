@@ -51,12 +51,12 @@ impl Embedded {
     ) -> anyhow::Result<Self> {
         let faults = check.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
         let mut embedded = Self::plain(library, scenarios, world)?.with(&faults, &check.variant)?;
-        match check.clock {
+        match check.reach.clock {
             Some(ClockMode::Real) => {
                 embedded.config.clock = ServerClock::Real;
                 embedded.profile.clock = ClockSetting::Real {
                     tolerance: std::time::Duration::from_millis(250),
-                    max_wait: std::time::Duration::from_secs(150),
+                    max_wait: check.reach.max_wait.unwrap_or(std::time::Duration::from_secs(150)),
                 };
             }
             Some(ClockMode::None) => embedded.profile.clock = ClockSetting::None,

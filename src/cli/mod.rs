@@ -93,6 +93,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Check(check) => commands::check::run(&check, scenarios, world),
         Command::Compare(compare) => commands::compare::run(&compare, world),
         Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
+        Command::Doctor(doctor) => commands::doctor::run(&doctor, scenarios, world),
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
         Command::List(list) => commands::list::run(&list, scenarios, world),

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::arguments::{Check, ClockMode};
+use super::arguments::{ClockMode, Reach};
 use super::exit::{TargetError, UsageError};
 use super::{World, plane, shelf};
 use crate::check::{Provided, Provision};
+use crate::source::Diagnostic;
 use crate::target::{ClockSetting, Library, Profile, SecretReference};
 
 /// One server that all scenarios share.
@@ -27,63 +28,64 @@ impl Provision for Fixed {
     }
 }
 
-/// What the command line says of a target besides its name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Selected<'a> {
-    /// The profile to use at an address.
-    pub(super) accounts: Option<&'a str>,
-    /// The control plane of a reference server.
-    pub(super) control: Option<&'a str>,
-    /// The clock, where it is not the profile's.
-    pub(super) clock: Option<ClockMode>,
-    /// Hosts besides loopback that may be sent to.
-    pub(super) allow_host: &'a [String],
-}
-
-impl Check {
-    /// What it says of its target.
-    pub(super) fn selected(&self) -> Selected<'_> {
-        Selected {
-            accounts: self.accounts.as_deref(),
-            control: self.control.as_deref(),
-            clock: self.clock,
-            allow_host: &self.allow_host,
-        }
-    }
-}
-
 /// The server that a profile or an address names.
 pub(super) fn fixed(
     target: &str,
-    check: &Selected<'_>,
+    reach: &Reach,
     library: &Library,
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Fixed> {
+    match fixed_partly(target, reach, library, scenarios, world)? {
+        (Some(fixed), wrong) if wrong.is_empty() => Ok(fixed),
+        (_, wrong) => Err(shelf::mistakes(&wrong, world.talk).into()),
+    }
+}
+
+/// The same as far as the profile can be read, with everything that is wrong with it.
+pub(super) fn fixed_partly(
+    target: &str,
+    reach: &Reach,
+    library: &Library,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<(Option<Fixed>, Vec<Diagnostic>)> {
     let address = target.starts_with("http://") || target.starts_with("https://");
-    let mut profile = if address && check.accounts == Some("reference") {
+    let (profile, wrong) = if address && reach.accounts.as_deref() == Some("reference") {
         let profile = read_profile(&shelf::reference_profile(scenarios)?, library, world)?;
         let mut profile = profile.relocated(target.trim_end_matches('/'), "");
         target.clone_into(&mut profile.name);
-        if check.control.is_none() {
+        if reach.control.is_none() {
             profile.clock = ClockSetting::None;
             profile.hooks.clear();
         }
-        profile
+        (Some(profile), Vec::new())
     } else if address {
-        Profile::documented(target.trim_end_matches('/'), library)
-            .map_err(|list| shelf::mistakes(&list, world.talk))?
+        let profile = Profile::documented(target.trim_end_matches('/'), library)
+            .map_err(|list| shelf::mistakes(&list, world.talk))?;
+        (Some(profile), Vec::new())
     } else {
-        read_profile(&shelf::read_file(Path::new(target))?, library, world)?
+        let file = shelf::read_file(Path::new(target))?;
+        Profile::parse_partly(&file, library, &resolve)
     };
-    if let Some(control) = check.control {
+    let Some(mut profile) = profile else {
+        return Ok((None, wrong));
+    };
+    apply(reach, &mut profile)?;
+    hosts_allowed(&profile, &reach.allow_host)?;
+    Ok((Some(Fixed(Arc::new(profile))), wrong))
+}
+
+/// What the command line says of the clock and the control plane.
+fn apply(reach: &Reach, profile: &mut Profile) -> anyhow::Result<()> {
+    if let Some(control) = &reach.control {
         profile.control_by(control.trim_end_matches('/'));
         // A server that runs in real time has a control plane too, but its clock cannot be moved.
         if plane::get(control, "/clock")?.get("mode").and_then(Value::as_str) == Some("real") {
             profile.clock = real_clock();
         }
     }
-    match check.clock {
+    match reach.clock {
         Some(ClockMode::None) => profile.clock = ClockSetting::None,
         Some(ClockMode::Real) if !matches!(profile.clock, ClockSetting::Real { .. }) => {
             profile.clock = real_clock();
@@ -96,8 +98,12 @@ pub(super) fn fixed(
         }
         Some(ClockMode::Real | ClockMode::Virtual) | None => {}
     }
-    hosts_allowed(&profile, check.allow_host)?;
-    Ok(Fixed(Arc::new(profile)))
+    if let (Some(longest), ClockSetting::Real { max_wait, .. }) =
+        (reach.max_wait, &mut profile.clock)
+    {
+        *max_wait = longest;
+    }
+    Ok(())
 }
 
 fn real_clock() -> ClockSetting {
@@ -155,9 +161,12 @@ fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether an address is on loopback.
-pub(super) fn is_this_machine(url: &str) -> bool {
-    is_loopback(host(url))
+/// Whether every address of a profile is on this machine.
+pub(super) fn is_local(profile: &Profile) -> bool {
+    let mut urls = profile.flows.values().flat_map(|binding| {
+        std::iter::once(&binding.base_url).chain(binding.environment_urls.values())
+    });
+    urls.all(|url| is_loopback(host(url)))
 }
 
 fn host(url: &str) -> &str {

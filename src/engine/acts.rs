@@ -8,7 +8,7 @@ use super::judge::{Class, Face, classify};
 use super::run::{Runner, Stopped, stop};
 use crate::forge::own_keys;
 use crate::hook::HookCall;
-use crate::model::{Act, Exchange, StopKind};
+use crate::model::{Act, Exchange, Lacking, StopKind};
 use crate::scenario::{Capture, HookStep, Source, Step};
 use crate::source::Template;
 use crate::target::{Field, OutcomeKind};
@@ -69,8 +69,11 @@ impl<'a> Runner<'a> {
                     drop(Arc::make_mut(&mut outer).insert(exported.clone(), value.clone()));
                 }
                 None => {
-                    let reason = self.unbound.get(name).cloned().unwrap_or_default();
-                    self.unbound.insert(exported.clone(), reason);
+                    let lacking = self.trace.lacking.get(name).cloned();
+                    if let Some(lacking) = lacking {
+                        self.trace.lacking.insert(exported.clone(), lacking);
+                    }
+                    Arc::make_mut(&mut outer).remove(exported);
                 }
             }
         }
@@ -113,6 +116,10 @@ impl<'a> Runner<'a> {
         label: &str,
     ) {
         for one in captures {
+            if let Some(reason) = self.absent_field(&one.source, operation) {
+                self.unbind(&one.name, Lacking { reason, absent: true });
+                continue;
+            }
             let field = self.field(&one.source, operation);
             let found = match self.refusal(&one.source, act) {
                 Some(reason) => Err(reason),
@@ -126,8 +133,7 @@ impl<'a> Runner<'a> {
                     self.bind(&one.name, value);
                 }
                 Err(reason) => {
-                    Arc::make_mut(&mut self.bindings).remove(&one.name);
-                    self.unbound.insert(one.name.clone(), reason);
+                    self.unbind(&one.name, Lacking { reason, absent: false });
                 }
             }
         }
@@ -138,6 +144,15 @@ impl<'a> Runner<'a> {
             return None;
         };
         self.engine.binding.operations.get(operation?)?.answer.get(name)
+    }
+
+    /// Why the server's answers do not have a field, where the profile says so.
+    fn absent_field(&self, source: &Source, operation: Option<&str>) -> Option<String> {
+        let Source::Field(name) = source else {
+            return None;
+        };
+        let binding = self.engine.binding;
+        binding.absent_field(binding.operations.get(operation?)?, name)
     }
 
     /// Why a field cannot be kept of this answer: where tokens and errors are both plain text, the

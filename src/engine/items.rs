@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::capture::plain;
 use super::run::{Runner, Stopped};
 use crate::forge::forge;
-use crate::scenario::{Forge, JsonTemplate, Step};
+use crate::scenario::{Forge, JsonTemplate, Sign, Step, Vector};
 
 impl Runner<'_> {
     pub(super) async fn items(&mut self, step: &Step) -> Stopped {
@@ -17,21 +17,16 @@ impl Runner<'_> {
         if step.each.is_empty() {
             return self.once(step).await;
         }
-        let outer_item = self.item.clone();
         for (index, item) in step.each.iter().enumerate() {
-            self.bind_item(item, step)?;
-            self.item = format!("{outer_item} item {}{}", index + 1, item_name(item));
-            let result = self.once(step).await;
-            self.forget_item();
-            result?;
+            let label = format!("item {}{}", index + 1, shown_name(item));
+            let bound = self.bind_item(item, step);
+            self.item(step, &label, item_name(item, index), bound).await?;
         }
-        self.item = outer_item;
         Ok(())
     }
 
     /// The step once for each vector, with its token made from the genuine one.
     async fn forged(&mut self, step: &Step, vectors: &Forge) -> Stopped {
-        let outer_item = self.item.clone();
         let stop = |runner: &Self, why: &str| runner.stopped(step, why);
         let genuine = vectors.from.text(&self.scope());
         let genuine = genuine.map_err(|error| stop(self, &error.to_string()))?;
@@ -39,20 +34,39 @@ impl Runner<'_> {
             let token = forge(&genuine, vector, &self.scope());
             let token = token
                 .map_err(|error| stop(self, &format!("{} cannot be made: {error}", vector.id)))?;
+            if self.signs_for_the_server(vector) {
+                self.note_secret("each.token", &token, &step.label);
+            }
             self.bind("each.id", vector.id.clone());
             self.bind("each.token", token);
-            self.item = format!("{outer_item} vector {}", vector.id);
-            let result = self.once(step).await;
-            self.forget_item();
-            result?;
+            let label = format!("vector {}", vector.id);
+            self.item(step, &label, vector.id.clone(), Ok(())).await?;
         }
-        self.item = outer_item;
         Ok(())
     }
 
-    fn forget_item(&mut self) {
+    /// Whether a vector is signed with a key of the server: what is made of it may well be a token that works.
+    fn signs_for_the_server(&self, vector: &Vector) -> bool {
+        let Sign::New(_, key) = &vector.sign else {
+            return false;
+        };
+        key.names().any(|name| self.trace.secrets.iter().any(|known| known.name == name))
+    }
+
+    /// The step for one item; what the server lacks may be in this item only.
+    async fn item(&mut self, step: &Step, label: &str, name: String, bound: Stopped) -> Stopped {
+        let outer = (self.item.clone(), self.item_name.clone());
+        self.item = format!("{} {label}", outer.0);
+        self.item_name =
+            Some(outer.1.as_ref().map_or(name.clone(), |outer| format!("{outer} / {name}")));
+        let result = match bound {
+            Ok(()) => self.once(step).await,
+            unbound => unbound,
+        };
         Arc::make_mut(&mut self.bindings)
             .retain(|name, _| name != "each" && !name.starts_with("each."));
+        (self.item, self.item_name) = outer;
+        self.pass_over(step, result)
     }
 
     fn bind_item(&mut self, item: &Value, step: &Step) -> Stopped {
@@ -69,7 +83,17 @@ impl Runner<'_> {
     }
 }
 
-fn item_name(item: &Value) -> String {
-    let name = item.get("id").and_then(Value::as_str).or_else(|| item.as_str());
-    name.filter(|name| name.len() <= 40).map(|name| format!(" ({name})")).unwrap_or_default()
+/// What an item calls itself, or what it is.
+fn own_name(item: &Value) -> Option<&str> {
+    item.get("id").and_then(Value::as_str).or_else(|| item.as_str())
+}
+
+/// The name that a baseline calls an item by: as it is written in the scenario, or its number.
+fn item_name(item: &Value, index: usize) -> String {
+    own_name(item).map_or_else(|| (index + 1).to_string(), str::to_owned)
+}
+
+fn shown_name(item: &Value) -> String {
+    let name = own_name(item).filter(|name| name.len() <= 40);
+    name.map(|name| format!(" ({name})")).unwrap_or_default()
 }

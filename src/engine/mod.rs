@@ -3,9 +3,12 @@
 //! `Engine::run` never fails: what went wrong on the way is in the trace. `judge` is pure.
 
 mod acts;
+mod budget;
 mod capture;
+mod fork;
 mod items;
 mod judge;
+mod rehearse;
 mod request;
 mod run;
 mod stream;
@@ -13,8 +16,10 @@ mod timed;
 mod timing;
 mod together;
 
+pub use budget::Budget;
 pub use judge::{
     Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, picture,
     render_request, render_response, shown,
 };
+pub use rehearse::{Rehearsed, rehearse};
 pub use run::{Effort, Engine, Settings};

@@ -18,6 +18,9 @@ pub(super) enum RequestError {
     /// A template has no value.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// The profile says that the server does not have what the request is about.
+    #[error("{0}")]
+    Absent(String),
     /// The profile lacks something.
     #[error("{0}")]
     Missing(String),
@@ -35,6 +38,9 @@ pub(super) fn build(
         .operations
         .get(&send.operation)
         .ok_or_else(|| missing(format!("the flow has no operation `{}`", send.operation)))?;
+    if let Some(reason) = binding.absent(send) {
+        return Err(RequestError::Absent(reason));
+    }
     let environment = send.environment.as_ref().map(|template| template.text(outer)).transpose()?;
     let environment = environment.or_else(|| binding.environments.first().cloned());
     let (base, own) = binding.base(environment.as_deref());
@@ -57,7 +63,7 @@ pub(super) fn build(
         Some(template) => template.text(&scope)?.replace(PATH, &documented_path),
         None => documented_path,
     };
-    draft.distribute(&mut path);
+    draft.distribute(&mut path)?;
     let headers = draft.headers(common)?;
     let mut request = Request {
         base: base.to_owned(),
@@ -183,7 +189,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Puts each parameter in its part of the request, in the order in which the flow lists them.
-    fn distribute(&mut self, path: &mut String) {
+    fn distribute(&mut self, path: &mut String) -> Result<(), RequestError> {
         let overrides: BTreeMap<&String, &Place> =
             self.send.place.iter().map(|(name, place)| (name, place)).collect();
         let operation = self.operation;
@@ -200,9 +206,11 @@ impl<'a> Draft<'a> {
                 continue;
             };
             let place = overrides.get(&name).copied().or_else(|| operation.parameters.get(&name));
-            let (part, key) = place.map_or((Part::Query, name.clone()), |place| {
-                (place.part, place.name.clone().unwrap_or_else(|| name.clone()))
+            let (part, key, scheme) = place.map_or((Part::Query, name.clone(), None), |place| {
+                let key = place.name.clone().unwrap_or_else(|| name.clone());
+                (place.part, key, place.scheme.as_deref())
             });
+            let part = if part == Part::Body { self.body_part() } else { part };
             if part == Part::Json {
                 let value =
                     if values.len() == 1 { values[0].clone() } else { Value::Array(values) };
@@ -216,14 +224,59 @@ impl<'a> Draft<'a> {
                     Part::Form => self.form.push((key.clone(), text)),
                     Part::Multipart => self.multipart.push((key.clone(), text)),
                     Part::Cookie => self.cookies.push(format!("{key}={text}")),
-                    Part::Header => self
-                        .fields
-                        .push(Header { name: key.clone(), value: Bytes(bytes_of(&text)) }),
+                    Part::Header => {
+                        if !overrides.contains_key(&name) && self.is_taken(&key) {
+                            return Err(RequestError::Absent(format!(
+                                "the profile puts `{name}` into the header field {key}, where this presents something else"
+                            )));
+                        }
+                        let mut value = scheme
+                            .map(|scheme| format!("{scheme} ").into_bytes())
+                            .unwrap_or_default();
+                        value.extend(bytes_of(&text));
+                        self.fields.push(Header { name: key.clone(), value: Bytes(value) });
+                    }
                     Part::Path => *path = path.replace(&format!("{{{key}}}"), &encode(&text)),
-                    Part::Json => {}
+                    Part::Body | Part::Json => {}
                 }
             }
         }
+        self.one_body()
+    }
+
+    /// Whether the step presents a credential of its own in a header field.
+    fn is_taken(&self, field: &str) -> bool {
+        let own = self.send.authorization.is_some() && field.eq_ignore_ascii_case("authorization");
+        let token = self.send.token.is_some()
+            && matches!(&self.operation.credential, Some(Credential::Header { name, .. })
+                if name.eq_ignore_ascii_case(field));
+        own || token
+    }
+
+    /// The kind of body in which the operation has its other parameters.
+    fn body_part(&self) -> Part {
+        let bodies = [Part::Form, Part::Json, Part::Multipart];
+        let mut parts = self.operation.parameters.values().map(|place| place.part);
+        parts.find(|part| bodies.contains(part)).unwrap_or(Part::Form)
+    }
+
+    /// A request has one body: parameters in two kinds of it would leave one of them out in silence.
+    fn one_body(&self) -> Result<(), RequestError> {
+        let kinds = [
+            (Part::Form, !self.form.is_empty()),
+            (Part::Json, !self.json.is_empty()),
+            (Part::Multipart, !self.multipart.is_empty()),
+        ];
+        let used: Vec<&str> =
+            kinds.iter().filter(|(_, used)| *used).map(|(part, _)| part.name()).collect();
+        if used.len() <= 1 || self.send.body.is_some() {
+            return Ok(());
+        }
+        Err(RequestError::Missing(format!(
+            "the request has parameters in {}, and only one body: say `in: body` in the scenario for the kind that \
+             the profile uses",
+            used.join(" and in ")
+        )))
     }
 
     fn target(&self, path: String) -> Result<String, RequestError> {
@@ -338,3 +391,6 @@ fn encode(text: &str) -> String {
         .map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,19 +4,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::judge::{Assessed, hold_all};
+use super::budget::Budget;
+use super::judge::{Assessed, Class, Face, classify, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
 use crate::hook::Hooks;
 use crate::model::{
-    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Millis, Reply, Request, Role,
-    Stop, StopKind, Timing, Trace, WireError,
+    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Lacking, Millis, Reply, Request,
+    Role, Skipped, Stop, StopKind, Timing, Trace, WireError,
 };
-use crate::scenario::{Action, Scenario, SendStep, Span, Step, When};
+use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
 use crate::source::{Random, Scope};
-use crate::target::FlowBinding;
+use crate::target::{FlowBinding, OutcomeKind};
 use crate::wire::{Listener, Socket, Wires};
 
 /// What the requests of a run have in common.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub seed: u64,
     /// How often what rests on chance is repeated.
     pub effort: Effort,
+    /// How many wrong logins there may be; without it as many as the scenarios ask for.
+    pub budget: Option<Budget>,
 }
 
 /// How often races and statistics are repeated.
@@ -115,19 +118,21 @@ pub(super) struct Runner<'a> {
     pub(super) listeners: BTreeMap<String, Listener>,
     pub(super) server_now: Option<Millis>,
     /// How far the clock was moved, for a clock that cannot be read.
-    elapsed: Millis,
+    pub(super) elapsed: Millis,
+    /// When the last act ended that a server can answer with a message of its own.
+    pub(super) caused: Instant,
     pub(super) group: u32,
-    groups: u32,
-    deadlines: u32,
-    random: RefCell<Random>,
-    /// Why a name has no value, for the step that asks for it.
-    pub(super) unbound: BTreeMap<String, String>,
+    pub(super) groups: u32,
+    pub(super) deadlines: u32,
+    pub(super) random: RefCell<Random>,
     /// The part of the label that tells the items of a repeated step apart.
     pub(super) item: String,
+    /// The name of that item.
+    pub(super) item_name: Option<String>,
 }
 
 impl<'a> Runner<'a> {
-    fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
+    pub(super) fn new(engine: &'a Engine<'a>, scenario: &'a Scenario) -> Self {
         let mut bindings = Bindings::new();
         let mut secrets = Vec::new();
         for (role, identity) in &engine.binding.identities {
@@ -142,6 +147,9 @@ impl<'a> Runner<'a> {
         }
         for (name, duration) in &engine.binding.lifetimes {
             bindings.insert(format!("lifetime.{name}"), duration.as_secs().to_string());
+        }
+        for (name, value) in &engine.binding.constants {
+            bindings.insert(format!("constant.{name}"), value.clone());
         }
         let host = engine.binding.base_url.split("://").last().unwrap_or_default();
         bindings.insert("host".to_owned(), host.to_owned());
@@ -159,6 +167,8 @@ impl<'a> Runner<'a> {
                 stop: None,
                 secrets,
                 unasked: Vec::new(),
+                skipped: Vec::new(),
+                lacking: BTreeMap::new(),
             },
             bindings: Arc::new(bindings),
             marks: BTreeMap::new(),
@@ -167,12 +177,13 @@ impl<'a> Runner<'a> {
             listeners: BTreeMap::new(),
             server_now: None,
             elapsed: 0,
+            caused: Instant::now(),
             group: 0,
             groups: 0,
             deadlines: 0,
             random: RefCell::new(Random::derive(engine.settings.seed, &part)),
-            unbound: BTreeMap::new(),
             item: String::new(),
+            item_name: None,
         }
     }
 
@@ -189,6 +200,10 @@ impl<'a> Runner<'a> {
     }
 
     async fn step(&mut self, step: &Step) -> Stopped {
+        if let Some(reason) = self.inapplicable(step) {
+            self.skip(step, reason);
+            return Ok(());
+        }
         if !self.chosen(step.when.as_ref()) {
             return Ok(());
         }
@@ -197,13 +212,52 @@ impl<'a> Runner<'a> {
             self.groups += 1;
             self.group = self.groups;
         }
-        self.controls(step, Role::Before).await?;
-        let result = self.items(step).await;
+        let mut result = self.controls(step, Role::Before).await;
         if result.is_ok() {
-            self.controls(step, Role::After).await?;
+            result = self.items(step).await;
+        }
+        if result.is_ok() {
+            result = self.controls(step, Role::After).await;
         }
         self.group = outer_group;
-        result
+        self.pass_over(step, result)
+    }
+
+    /// What the server lacks of what a step rests on, as far as that is known before anything is sent.
+    fn inapplicable(&self, step: &Step) -> Option<String> {
+        let binding = self.engine.binding;
+        // A step that is for another answer to a gap is silently left out: the gap's check says so itself.
+        let condition = match &step.when {
+            Some(When::Choice(_)) | None => None,
+            Some(when) => binding.refuses(when),
+        };
+        condition.or_else(|| step.requests().into_iter().find_map(|send| binding.absent(send)))
+    }
+
+    /// Leaves out a step that does not apply to the server; other ends are the scenario's.
+    pub(super) fn pass_over(&mut self, step: &Step, result: Stopped) -> Stopped {
+        match result {
+            Err(Stop { kind: StopKind::Absent, reason, .. }) => {
+                self.skip(step, reason);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Notes that a step was not run, and that what it would have captured is not there.
+    fn skip(&mut self, step: &Step, reason: String) {
+        let mut names: Vec<&String> = step.capture.iter().map(|capture| &capture.name).collect();
+        if let Action::Run { exports, .. } = &step.action {
+            names.extend(exports.iter().map(|(_, outer)| outer));
+        }
+        for name in names {
+            self.unbind(name, Lacking { reason: reason.clone(), absent: true });
+        }
+        let skipped = Skipped { sets: step.sets(), reason };
+        if !self.trace.skipped.contains(&skipped) {
+            self.trace.skipped.push(skipped);
+        }
     }
 
     async fn controls(&mut self, step: &Step, role: fn(String) -> Role) -> Stopped {
@@ -254,6 +308,10 @@ impl<'a> Runner<'a> {
                 self.trace.entries.push(entry);
             }
         }
+        let listens = matches!(&step.action, Action::Stream(stream) if matches!(stream.act, StreamAct::Receive(_)));
+        if !listens {
+            self.caused = Instant::now();
+        }
         if let Some(mark) = &step.mark {
             let acknowledged = self.moment().await;
             let asked = asked.or(acknowledged).unwrap_or_default();
@@ -298,8 +356,19 @@ impl<'a> Runner<'a> {
         label: &str,
     ) -> Result<(Request, Option<String>), Stop> {
         let settings = self.engine.settings;
+        if let Some(budget) = settings.budget.as_ref().filter(|budget| budget.is_used_up())
+            && self.logs_in(&send.operation)
+            && !send.is_plain_login()
+        {
+            let reason = format!(
+                "the budget of {} wrong logins is used up (`limits.max_failed_logins`)",
+                budget.allowed
+            );
+            return Err(stop(label, StopKind::Missing, reason));
+        }
         build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| {
             match &error {
+                RequestError::Absent(reason) => stop(label, StopKind::Absent, reason.clone()),
                 RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
                 RequestError::Render(render) => self.explain(label, &render.to_string()),
             }
@@ -315,7 +384,30 @@ impl<'a> Runner<'a> {
         timing: Timing,
     ) -> Exchange {
         let operation = send.operation.clone();
-        Exchange { operation, environment, request, reply, timing, server_now: self.server_now }
+        let exchange = Exchange {
+            operation,
+            environment,
+            request,
+            reply,
+            timing,
+            server_now: self.server_now,
+        };
+        if let Some(budget) = &self.engine.settings.budget
+            && self.logs_in(&exchange.operation)
+            && matches!(
+                classify(self.engine.binding, &Face::new(&exchange)),
+                Class::Known(outcome) if outcome.kind == OutcomeKind::Refusal
+            )
+        {
+            budget.count();
+        }
+        exchange
+    }
+
+    /// Whether an operation takes the secret of an account.
+    fn logs_in(&self, operation: &str) -> bool {
+        let operation = self.engine.binding.operations.get(operation);
+        operation.is_some_and(|operation| !operation.identity.is_empty())
     }
 
     /// Ends the scenario when the target is not there, instead of waiting for it again and again.
@@ -363,6 +455,7 @@ impl<'a> Runner<'a> {
         let step = format!("{label}{}", self.item);
         Entry {
             step,
+            item: self.item_name.clone(),
             group: self.group,
             role,
             expectations,
@@ -394,13 +487,14 @@ impl<'a> Runner<'a> {
                 Assessed::NoAnswer(reason) => {
                     return Err(stop(label, StopKind::Unreachable, reason));
                 }
+                Assessed::NoValue(error) => return Err(self.explain(label, &error.to_string())),
             }
         }
         Ok(())
     }
 
     pub(super) fn chosen(&self, when: Option<&When>) -> bool {
-        when.is_none_or(|when| when.holds(&self.engine.binding.choices))
+        when.is_none_or(|when| self.engine.binding.refuses(when).is_none())
     }
 
     /// How long a span is for this server.
@@ -415,6 +509,12 @@ impl<'a> Runner<'a> {
 
     pub(super) fn bind(&mut self, name: &str, value: String) {
         Arc::make_mut(&mut self.bindings).insert(name.to_owned(), value);
+    }
+
+    /// Takes a name its value, and says why it has none.
+    pub(super) fn unbind(&mut self, name: &str, lacking: Lacking) {
+        Arc::make_mut(&mut self.bindings).remove(name);
+        self.trace.lacking.insert(name.to_owned(), lacking);
     }
 
     pub(super) fn random_below(&self, bound: usize) -> usize {
@@ -442,10 +542,17 @@ impl<'a> Runner<'a> {
     }
 
     /// A stop because a name has no value, with the reason why it has none.
-    fn explain(&self, label: &str, reason: &str) -> Stop {
-        let why = self.unbound.iter().find(|(name, _)| reason.contains(&format!("${{{name}}}")));
-        let reason = why.map_or_else(|| reason.to_owned(), |(_, why)| format!("{reason}: {why}"));
-        stop(label, StopKind::Prerequisite, reason)
+    fn explain(&self, label: &str, error: &str) -> Stop {
+        let lacking = &self.trace.lacking;
+        match lacking.iter().find(|(name, _)| error.contains(&format!("${{{name}}}"))) {
+            Some((_, Lacking { reason, absent: true })) => {
+                stop(label, StopKind::Absent, reason.clone())
+            }
+            Some((_, Lacking { reason, absent: false })) => {
+                stop(label, StopKind::Prerequisite, format!("{error}: {reason}"))
+            }
+            None => stop(label, StopKind::Prerequisite, error.to_owned()),
+        }
     }
 }
 

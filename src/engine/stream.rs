@@ -9,6 +9,8 @@ use crate::wire::{Message, Opening, Socket};
 
 /// What is there already is seen in this time.
 const LEAST: Duration = Duration::from_millis(1);
+/// A message that follows another has at least this long, when the time since the last act is used up.
+const SETTLE: Duration = Duration::from_millis(250);
 /// How long a pong may take.
 const PONG: Duration = Duration::from_secs(2);
 
@@ -108,11 +110,13 @@ impl Runner<'_> {
             StreamAct::Close(code) => open.socket.close(*code).await,
             StreamAct::Ping(payload) => open.socket.ping(payload, PONG).await,
             StreamAct::Receive(within) => {
-                // All copies share the time: a thousand silent ones must not take a thousand times as long.
-                let until = Instant::now() + *within;
-                let mut event = open.socket.receive(*within).await;
+                // All that wait for what the same act caused share the time, copies and other connections alike: a
+                // thousand silent ones must not take a thousand times as long.
+                let until = self.caused + *within;
+                let left = |least| until.saturating_duration_since(Instant::now()).max(least);
+                let mut event = open.socket.receive(left(SETTLE.min(*within))).await;
                 for copy in &mut open.copies {
-                    let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+                    let left = left(LEAST);
                     event = livelier(event, copy.receive(left).await);
                 }
                 event

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::run::{Mark, Runner, Stopped, stop};
 use crate::model::{ExpectationSet, Millis, Role, StopKind};
-use crate::scenario::{Boundary, Moment, Step};
+use crate::scenario::{Boundary, Moment, Step, uses_hooks};
 
 /// How far from the moment a probe is, on a clock that is exact.
 const BESIDE: Millis = 1;
@@ -25,8 +27,14 @@ impl Runner<'_> {
             (Side::At, boundary.exactly_at, "at"),
             (Side::After, boundary.just_after, "just after"),
         ];
+        let sides = sides.into_iter().filter_map(|(side, set, name)| Some((side, set?, name)));
+        if self.engine.clock.mode() == "real"
+            && !self.is_connected()
+            && !uses_hooks(&boundary.prepare)
+        {
+            return self.side_by_side(step, boundary, sides.collect()).await;
+        }
         for (side, set, name) in sides {
-            let Some(set) = set else { continue };
             let bindings = Arc::clone(&self.bindings);
             let label = format!("{} ({name})", step.label);
             let result = self.probe(step, boundary, side, set, &label).await;
@@ -34,6 +42,30 @@ impl Runner<'_> {
             result?;
         }
         Ok(())
+    }
+
+    /// Real time is waited for once: each side prepares for itself, and all wait together.
+    async fn side_by_side(
+        &mut self,
+        step: &Step,
+        boundary: &Boundary,
+        sides: Vec<(Side, ExpectationSet, &str)>,
+    ) -> Stopped {
+        let runs = sides.into_iter().map(|(side, set, name)| {
+            let mut fork = self.fork(name);
+            let label = format!("{} ({name})", step.label);
+            async move {
+                let result = fork.probe(step, boundary, side, set, &label).await;
+                (fork, result)
+            }
+        });
+        let runs = join_all(runs).await;
+        let mut stopped = Ok(());
+        for (fork, result) in runs {
+            self.join(fork);
+            stopped = stopped.and(result);
+        }
+        stopped
     }
 
     async fn probe(

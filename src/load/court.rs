@@ -3,16 +3,17 @@
 //! The first answer of its kind is judged in full: its outcome, the documented answer of that outcome, and the checks
 //! that every answer of the flow is held against. An answer that is the same but for its `Date` needs no second judging.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::engine::{Assessed, Class, Face, Law, Observed, assess, classify, judge, picture};
 use crate::model::{
-    Act, Bindings, Entry, Exchange, Kept, Level, Role, SecretBook, SentAndReceived, Trace, Verdict,
+    Act, Bindings, Entry, Exchange, Finding, Kept, Level, Role, SecretBook, SentAndReceived, Trace,
+    Verdict,
 };
 use crate::scenario::{Assertion, Scenario};
-use crate::target::{FlowBinding, Library, OutcomeKind};
+use crate::target::{Baseline, FlowBinding, Library, OutcomeKind};
 
 /// What an answer must be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,7 +61,7 @@ pub(super) struct Court {
     /// Has what every answer of the flow is held against.
     scenario: Scenario,
     /// Findings that the profile accepts.
-    accepted: BTreeSet<String>,
+    accepted: Vec<Baseline>,
 }
 
 impl Court {
@@ -68,7 +69,7 @@ impl Court {
         library: Arc<Library>,
         binding: FlowBinding,
         scenario: Scenario,
-        accepted: BTreeSet<String>,
+        accepted: Vec<Baseline>,
     ) -> Self {
         Self { library, binding, scenario, accepted }
     }
@@ -112,7 +113,7 @@ impl Court {
         };
         for finding in judge(&law, &self.scenario, &trace) {
             let breaks = matches!(finding.verdict, Verdict::Fail | Verdict::Warn);
-            if breaks && !self.accepted.contains(finding.check.as_str()) {
+            if breaks && !self.accepts(&finding) {
                 let wrong = finding.verdict == Verdict::Fail && finding.level == Level::Must;
                 found.push((format!("breaks {}: {}", finding.check, finding.title), wrong));
             }
@@ -129,6 +130,17 @@ impl Court {
             exchange: shown(&exchange),
         });
         Judgement { outcome: at, complaints: complaints.collect() }
+    }
+
+    /// Whether the profile's baseline excuses a finding; one for single items of a repeated step does not.
+    fn accepts(&self, finding: &Finding) -> bool {
+        let got = finding.evidence.violation.as_ref().map_or("", |violation| &violation.got);
+        let names = |name: &str| name == finding.check.as_str() || name == finding.check.base();
+        self.accepted.iter().any(|one| {
+            names(&one.check)
+                && one.item.is_empty()
+                && one.got.as_ref().is_none_or(|pattern| pattern.is_match(got))
+        })
     }
 
     /// How an answer of the right class differs from the documented one.
@@ -151,7 +163,7 @@ impl Court {
                     true,
                 ))
             }
-            Assessed::Holds | Assessed::NoAnswer(_) => None,
+            Assessed::Holds | Assessed::NoAnswer(_) | Assessed::NoValue(_) => None,
         }
     }
 
@@ -166,6 +178,7 @@ impl Court {
             if token.is_empty() { vec![] } else { vec![secret("token", token)] };
         let entry = Entry {
             step: "load".to_owned(),
+            item: None,
             group: 0,
             role: Role::Step,
             expectations: None,
@@ -180,6 +193,8 @@ impl Court {
             stop: None,
             secrets,
             unasked: Vec::new(),
+            lacking: BTreeMap::new(),
+            skipped: Vec::new(),
         }
     }
 

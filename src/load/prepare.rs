@@ -1,9 +1,9 @@
 //! Gets what a run needs before anything is measured: tokens, through the flow itself, and the requests that present them.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::court::{Court, Expected};
 use super::form::{Form, Tokens};
@@ -13,7 +13,7 @@ use crate::engine::{Engine, Settings};
 use crate::hook::Hooks;
 use crate::model::{Act, Exchange, Flow, SentAndReceived, Trace};
 use crate::source::{Random, closest};
-use crate::target::{Library, Profile};
+use crate::target::{Baseline, Library, Profile};
 use crate::wire::Wires;
 
 /// A kind of token to ask about.
@@ -228,7 +228,9 @@ impl Ground<'_> {
                 tokens,
             });
         }
-        let accepted = self.profile.baseline.iter().map(|one| one.check.clone()).collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let current = |one: &&Baseline| one.until > i64::try_from(now).unwrap_or(i64::MAX);
+        let accepted = self.profile.baseline.iter().filter(current).cloned().collect();
         Ok(Prepared {
             court: Arc::new(self.court(accepted)?),
             pool: Arc::new(Pool::new(cases, asked.popularity)),
@@ -237,7 +239,7 @@ impl Ground<'_> {
         })
     }
 
-    fn court(&self, accepted: BTreeSet<String>) -> Result<Court, PrepareError> {
+    fn court(&self, accepted: Vec<Baseline>) -> Result<Court, PrepareError> {
         let binding = self.profile.flows.get(&self.flow).cloned().ok_or_else(|| self.no_flow())?;
         let scenario = self.errand(self.flow, VALID)?;
         Ok(Court::new(Arc::clone(&self.library), binding, scenario, accepted))

@@ -50,6 +50,7 @@ pub enum Verdict {
     /// Filtered out by the user.
     Excluded,
     /// The profile declares that the server does not have it.
+    #[serde(rename = "na")]
     NotApplicable,
     /// Ran, its controls held, and the clause was kept.
     Pass,

@@ -3,11 +3,13 @@
 //! Pure data. No input or output happens here, no clock is read and nothing is parsed but ids.
 
 mod bytes;
+mod diagnosis;
 mod evidence;
 mod exchange;
 mod finding;
 mod id;
 mod kill_matrix;
+mod leak;
 mod load;
 mod moment;
 mod report;
@@ -15,11 +17,13 @@ mod secret;
 mod trace;
 
 pub use bytes::Bytes;
-pub use evidence::{Evidence, SentAndReceived, Violation};
+pub use diagnosis::{Diagnosis, Examination, Examined, Readiness};
+pub use evidence::{Breach, Evidence, Items, MOST_BREACHES, SentAndReceived, Violation};
 pub use exchange::{Exchange, Header, Reply, Request, Response, Timing, WireError, WireKind};
 pub use finding::{Finding, Level, Verdict};
 pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use kill_matrix::{FalseAlarm, FaultRow, KillMatrix};
+pub use leak::KnownSecrets;
 pub use load::{
     CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport, Quantiles,
     SecondReport, ThresholdReport, ThresholdState,
@@ -28,5 +32,6 @@ pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from
 pub use report::{ClauseState, Counts, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};
 pub use trace::{
-    Act, Bindings, Entry, ExpectationSet, Kept, Role, SocketEvent, Stop, StopKind, Trace, Trial,
+    Act, Bindings, Entry, ExpectationSet, Kept, Lacking, Role, Skipped, SocketEvent, Stop,
+    StopKind, Trace, Trial,
 };

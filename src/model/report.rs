@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClauseId, Finding, Level, Verdict};
+use super::{ClauseId, Finding, KnownSecrets, Level, Verdict};
 
 /// The conclusion of a whole run.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -71,7 +71,7 @@ pub enum ClauseState {
 }
 
 /// The result of a run.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     /// What was checked: a profile's name or an address.
     pub target: String,
@@ -91,6 +91,9 @@ pub struct Report {
     pub clauses: BTreeMap<ClauseId, ClauseState>,
     /// How long the run took.
     pub elapsed: Duration,
+    /// Every secret that the run knew: no artefact may show one.
+    #[serde(skip)]
+    pub secrets: KnownSecrets,
 }
 
 impl Report {
@@ -112,6 +115,11 @@ impl Report {
         } else if any(|f| {
             f.verdict == Verdict::Error || (f.verdict == Verdict::Blocked && f.level == Level::Must)
         }) {
+            RunVerdict::Inconclusive
+        } else if !any(|f| {
+            matches!(f.verdict, Verdict::Pass | Verdict::Warn | Verdict::Info | Verdict::Known)
+        }) {
+            // Nothing was seen of the server: that is never green.
             RunVerdict::Inconclusive
         } else if partial || any(|f| matches!(f.verdict, Verdict::Blocked | Verdict::Excluded)) {
             RunVerdict::Partial

@@ -92,7 +92,7 @@ impl SecretBook {
 pub const CUT: &str = "... (";
 
 /// The ways in which a secret turns up in texts.
-fn forms(secret: &str) -> Vec<String> {
+pub(super) fn forms(secret: &str) -> Vec<String> {
     let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let mut forms = vec![
         secret.to_owned(),

@@ -31,6 +31,30 @@ pub struct Trace {
     /// Tokens that successful answers held although no step asked for them: reports must not show
     /// these either.
     pub unasked: Vec<(String, String)>,
+    /// Steps that were not run because the profile says that the server lacks what they rest on.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+    /// Names that have no value, with the reason.
+    #[serde(default)]
+    pub lacking: BTreeMap<String, Lacking>,
+}
+
+/// Expectations that were not held against anything, because they do not apply to the server.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Skipped {
+    /// The expectations.
+    pub sets: Vec<ExpectationSet>,
+    /// What the server lacks, in a sentence.
+    pub reason: String,
+}
+
+/// Why a name has no value.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lacking {
+    /// The reason, in a sentence.
+    pub reason: String,
+    /// Whether the profile says that the server does not have it; otherwise it should have been there.
+    pub absent: bool,
 }
 
 /// A secret with where it came from.
@@ -59,6 +83,8 @@ pub struct Stop {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopKind {
+    /// The profile says that the server lacks what the step rests on: the step alone is left out.
+    Absent,
     /// A hook, a person, an identity or the clock was missing or failed.
     Missing,
     /// An answer that the following steps build on was not as it must be.
@@ -86,6 +112,9 @@ pub enum Role {
 pub struct Entry {
     /// The step, as a person finds it in the file: `steps[3]` or its own id.
     pub step: String,
+    /// The item of a repeated step: its own id, its text, or its number.
+    #[serde(default)]
+    pub item: Option<String>,
     /// Entries of one group stand between the same controls.
     pub group: u32,
     /// Step or control.

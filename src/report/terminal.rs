@@ -74,6 +74,22 @@ impl<W: Write> Terminal<W> {
         Ok(())
     }
 
+    /// A line for each that is known; those who want to see more of it ask for all that was observed.
+    fn known(&mut self, report: &Report) -> io::Result<()> {
+        let known: Vec<&Finding> =
+            report.findings.iter().filter(|f| f.verdict == Verdict::Known).collect();
+        if !known.is_empty() {
+            writeln!(self.out)?;
+        }
+        let word = self.paint.verdict(Verdict::Known, Verdict::Known.word());
+        let sign = self.paint.verdict(Verdict::Known, Paint::sign(Verdict::Known));
+        for finding in known {
+            let reason = printable(finding.evidence.reason.as_deref().unwrap_or_default());
+            writeln!(self.out, "{sign} {word}  {:22} {reason}", finding.check)?;
+        }
+        Ok(())
+    }
+
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let paint = self.paint;
         let evidence = &finding.evidence;
@@ -95,6 +111,11 @@ impl<W: Write> Terminal<W> {
         }
         if let Some(reason) = &evidence.reason {
             writeln!(self.out, "    because  {}", printable(reason))?;
+        }
+        if let Some(items) = evidence.items.as_ref().filter(|items| items.held > 1) {
+            let broken: Vec<String> = items.broken.iter().map(|name| printable(name)).collect();
+            let (many, held) = (broken.len(), items.held);
+            writeln!(self.out, "    items    {many} of {held}: {}", broken.join(", "))?;
         }
         if let Some(violation) = &evidence.violation {
             let wanted: Vec<String> = violation.wanted.iter().map(|one| printable(one)).collect();
@@ -226,8 +247,13 @@ impl<W: Write> Observer for Terminal<W> {
                             | Verdict::Blocked
                     )
                 };
-                for finding in report.findings.iter().filter(told) {
+                let brief = self.detail != Detail::Observed;
+                let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
+                for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
                     self.finding(finding)?;
+                }
+                if brief {
+                    self.known(report)?;
                 }
                 self.blocked(report)?;
                 self.summary(report)

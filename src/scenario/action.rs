@@ -1,12 +1,12 @@
 //! A scenario as meant: what is done, in order.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::condition::When;
 use super::expectation::{Check, Expectation};
 use super::json_template::JsonTemplate;
 pub use super::raw::RawPart as Part;
@@ -45,6 +45,13 @@ impl Scenario {
     pub fn expectations(&self, set: ExpectationSet) -> &[Expectation] {
         self.expectations.get(set.0).map_or(&[], Vec::as_slice)
     }
+
+    /// The conditions of all steps and expectations.
+    pub fn conditions(&self) -> impl Iterator<Item = &When> {
+        let expectations = self.always.iter().chain(self.expectations.iter().flatten());
+        let of_steps = self.steps.iter().flat_map(Step::conditions);
+        of_steps.chain(expectations.filter_map(|expectation| expectation.when.as_ref()))
+    }
 }
 
 /// A request that must succeed around a negative step.
@@ -61,7 +68,7 @@ pub struct Control {
 pub struct Step {
     /// How a person finds it: its own id, or its path in the file.
     pub label: String,
-    /// Only when a gap is decided this way.
+    /// Only for servers of which this holds.
     pub when: Option<When>,
     /// Repeats the step for each item.
     pub each: Vec<Value>,
@@ -79,32 +86,61 @@ pub struct Step {
     pub capture: Vec<Capture>,
 }
 
-/// A condition on a decided gap.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct When {
-    /// The gap.
-    pub choice: String,
-    /// The answers of which one must have been chosen.
-    pub is: Vec<String>,
-    /// The answers of which none may have been chosen; an undecided gap will do.
-    pub is_not: Vec<String>,
-}
+impl Step {
+    /// The expectations of the step itself and of the steps inside it.
+    pub fn sets(&self) -> Vec<ExpectationSet> {
+        let mut sets = self.own_sets();
+        sets.extend(self.inner().iter().flat_map(Self::sets));
+        sets
+    }
 
-impl When {
-    /// Whether the choices of a profile meet the condition.
-    pub fn holds(&self, choices: &BTreeMap<String, String>) -> bool {
-        match choices.get(&self.choice) {
-            Some(answer) if self.is.is_empty() => !self.is_not.contains(answer),
-            Some(answer) => self.is.contains(answer),
-            None => self.is.is_empty(),
+    /// The expectations of the step itself.
+    pub fn own_sets(&self) -> Vec<ExpectationSet> {
+        let mut sets: Vec<ExpectationSet> = self.expect.into_iter().collect();
+        if let Action::Boundary(boundary) = &self.action {
+            sets.extend(boundary.just_before);
+            sets.extend(boundary.exactly_at);
+            sets.extend(boundary.just_after);
+        }
+        sets
+    }
+
+    /// The steps inside it.
+    pub fn inner(&self) -> &[Self] {
+        match &self.action {
+            Action::Boundary(boundary) => &boundary.prepare,
+            Action::Race(race) => &race.prepare,
+            Action::Run { steps, .. } => steps,
+            Action::Sample(sample) => &sample.prepare,
+            Action::Hook(_)
+            | Action::Listen(_)
+            | Action::Send(_)
+            | Action::Stream(_)
+            | Action::Timing(_)
+            | Action::Wait(_) => &[],
         }
     }
 
-    /// What it asks for, in words.
-    pub fn wanted(&self) -> String {
-        match self.is.as_slice() {
-            [] => format!("anything but {}", self.is_not.join(" or ")),
-            several => several.join(" or "),
+    /// The conditions of the step and of the steps inside it.
+    fn conditions(&self) -> Vec<&When> {
+        self.when.iter().chain(self.inner().iter().flat_map(Self::conditions)).collect()
+    }
+
+    /// The requests that the step cannot do without.
+    pub fn requests(&self) -> Vec<&SendStep> {
+        match &self.action {
+            Action::Boundary(boundary) => vec![&boundary.probe],
+            Action::Race(race) => race.requests.iter().chain(&race.after).collect(),
+            Action::Sample(sample) => vec![&sample.send],
+            Action::Send(send) => vec![&**send],
+            Action::Stream(stream) => match &stream.act {
+                StreamAct::Open(send, _) => vec![&**send],
+                _ => Vec::new(),
+            },
+            Action::Timing(timing) => timing.requests.iter().collect(),
+            Action::Hook(_) | Action::Listen(_) | Action::Run { .. } | Action::Wait(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -197,6 +233,8 @@ pub struct Place {
     pub part: Part,
     /// The name there, when it is not the parameter's own.
     pub name: Option<String>,
+    /// The scheme word before the value in a header.
+    pub scheme: Option<String>,
 }
 
 /// A body as it stands.

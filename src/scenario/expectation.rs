@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::action::When;
+use super::condition::When;
 use super::matcher::Matcher;
 use crate::model::{CheckId, ClauseId, Level};
 use crate::source::{JsonPath, Template};
@@ -34,7 +34,7 @@ impl Check {
 pub struct Expectation {
     /// The check that asserts it; a prerequisite without one.
     pub check: Option<CheckId>,
-    /// Only when a gap is decided this way.
+    /// Only for servers of which this holds.
     pub when: Option<When>,
     /// Only for the answers that this describes.
     pub filter: Option<Filter>,

@@ -11,6 +11,8 @@ use crate::source::{RenderError, Scope, Template};
 pub enum JsonTemplate {
     /// A text.
     Text(Template),
+    /// A text that stands for a number.
+    Number(Template),
     /// Null, a boolean or a number.
     Plain(Value),
     /// An array.
@@ -26,7 +28,10 @@ impl JsonTemplate {
     /// The first text that is no template.
     pub fn parse(value: &Value) -> Result<Self, String> {
         Ok(match value {
-            Value::String(text) => Self::Text(Template::parse(text)?),
+            Value::String(text) => match Template::parse(text)? {
+                number if number.is_number() => Self::Number(number),
+                text => Self::Text(text),
+            },
             Value::Array(items) => {
                 Self::Array(items.iter().map(Self::parse).collect::<Result<_, _>>()?)
             }
@@ -46,6 +51,10 @@ impl JsonTemplate {
     pub fn fill(&self, scope: &Scope<'_>) -> Result<Value, RenderError> {
         Ok(match self {
             Self::Text(template) => Value::String(template.carried(scope)?),
+            Self::Number(template) => {
+                let text = template.text(scope)?;
+                text.parse().map_or_else(|_| Value::String(text), Value::Number)
+            }
             Self::Plain(value) => value.clone(),
             Self::Array(items) => {
                 Value::Array(items.iter().map(|item| item.fill(scope)).collect::<Result<_, _>>()?)
@@ -61,7 +70,7 @@ impl JsonTemplate {
     /// The names that it needs.
     pub fn names(&self) -> Vec<&str> {
         match self {
-            Self::Text(template) => template.names().collect(),
+            Self::Number(template) | Self::Text(template) => template.names().collect(),
             Self::Plain(_) => Vec::new(),
             Self::Array(items) => items.iter().flat_map(Self::names).collect(),
             Self::Object(members) => {

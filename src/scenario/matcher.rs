@@ -34,6 +34,17 @@ impl std::fmt::Debug for Actual<'_> {
     }
 }
 
+/// Why a value does not meet a matcher.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Mismatch {
+    /// Something else was wanted: what, in words.
+    #[error("{0}")]
+    Other(String),
+    /// A template has no value, so that there is nothing to compare with. That says nothing of the server.
+    #[error(transparent)]
+    NoValue(#[from] RenderError),
+}
+
 #[derive(Clone, Debug)]
 enum Rule {
     AnyOf(Vec<Matcher>),
@@ -58,12 +69,12 @@ enum Rule {
 }
 
 /// A time on the server's clock.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nearby {
     /// How far it may be off.
     pub within: Duration,
-    /// How long after now it lies.
-    pub plus: Duration,
+    /// How many seconds after now it lies.
+    pub plus: Template,
     /// How it is written.
     pub form: TimeForm,
 }
@@ -97,16 +108,23 @@ impl Matcher {
     /// Holds the value against every condition.
     ///
     /// # Errors
-    /// What was wanted, in words.
-    pub fn test(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<(), String> {
+    /// What was wanted, or that there is nothing to compare with.
+    pub fn test(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<(), Mismatch> {
         for rule in &self.rules {
-            match rule.holds(actual, scope) {
-                Ok(true) => {}
-                Ok(false) => return Err(rule.describe(scope)),
-                Err(error) => return Err(format!("a value that can be compared ({error})")),
+            if !rule.holds(actual, scope)? {
+                return Err(Mismatch::Other(rule.describe(scope)));
             }
         }
         Ok(())
+    }
+
+    /// Whether every condition holds of the value.
+    fn holds(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<bool, RenderError> {
+        match self.test(actual, scope) {
+            Ok(()) => Ok(true),
+            Err(Mismatch::Other(_)) => Ok(false),
+            Err(Mismatch::NoValue(error)) => Err(error),
+        }
     }
 }
 
@@ -114,9 +132,7 @@ impl Rule {
     fn holds(&self, actual: &Actual<'_>, scope: &Scope<'_>) -> Result<bool, RenderError> {
         match self {
             Self::Present(wanted) => return Ok(actual.value.is_some() == *wanted),
-            Self::AnyOf(matchers) => {
-                return Ok(matchers.iter().any(|m| m.test(actual, scope).is_ok()));
-            }
+            Self::AnyOf(matchers) => return any_of(matchers, actual, scope),
             _ => {}
         }
         match actual.value {
@@ -165,11 +181,15 @@ impl Rule {
                 counted.is_some_and(|items| value.as_u64() == Some(items.len() as u64))
             }
             Self::Equals(wanted) => *value == wanted.fill(scope)?,
-            Self::Every(matcher) => value.as_array().is_some_and(|items| {
-                items.iter().all(|item| {
-                    matcher.test(&Actual { value: Some(item), ..*actual }, scope).is_ok()
-                })
-            }),
+            Self::Every(matcher) => {
+                let Some(items) = value.as_array() else { return Ok(false) };
+                for item in items {
+                    if !matcher.holds(&Actual { value: Some(item), ..*actual }, scope)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
             Self::KeysWithin(names) => value
                 .as_object()
                 .is_some_and(|members| members.keys().all(|name| names.contains(name))),
@@ -178,8 +198,8 @@ impl Rule {
             }),
             Self::Max(max) => value.as_f64().is_some_and(|number| number <= *max),
             Self::Min(min) => value.as_f64().is_some_and(|number| number >= *min),
-            Self::NearNow(nearby) => nearby.holds(value, (actual.now)()),
-            Self::Not(matcher) => matcher.test(actual, scope).is_err(),
+            Self::NearNow(nearby) => nearby.holds(value, (actual.now)(), scope)?,
+            Self::Not(matcher) => !matcher.holds(actual, scope)?,
             Self::OneOf(wanted) => {
                 for one in wanted {
                     if *value == one.fill(scope)? {
@@ -229,7 +249,7 @@ impl Rule {
             Self::MatchesTemplate(template) => format!("a text that matches {}", filled(template)),
             Self::Max(max) => format!("a number up to {max}"),
             Self::Min(min) => format!("a number from {min}"),
-            Self::NearNow(nearby) => nearby.describe(),
+            Self::NearNow(nearby) => nearby.describe(scope),
             Self::Not(matcher) => {
                 let inner =
                     matcher.rules.iter().map(|rule| rule.describe(scope)).collect::<Vec<_>>();
@@ -250,7 +270,8 @@ impl Rule {
             Self::EndsWith(t)
             | Self::EqualsIgnoringCase(t)
             | Self::StartsWith(t)
-            | Self::MatchesTemplate(t) => t.names().collect(),
+            | Self::MatchesTemplate(t)
+            | Self::NearNow(Nearby { plus: t, .. }) => t.names().collect(),
             Self::Every(matcher) | Self::Not(matcher) => matcher.names(),
             Self::OneOf(several) => several.iter().flat_map(JsonTemplate::names).collect(),
             Self::CountOf(_)
@@ -259,23 +280,44 @@ impl Rule {
             | Self::Matches(_)
             | Self::Max(_)
             | Self::Min(_)
-            | Self::NearNow(_)
             | Self::Present(_)
             | Self::Type(_) => Vec::new(),
         }
     }
 }
 
+/// One that holds is enough, whether or not the others have something to compare with.
+fn any_of(
+    matchers: &[Matcher],
+    actual: &Actual<'_>,
+    scope: &Scope<'_>,
+) -> Result<bool, RenderError> {
+    let mut lacking = None;
+    for matcher in matchers {
+        match matcher.holds(actual, scope) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) => lacking = Some(error),
+        }
+    }
+    lacking.map_or(Ok(false), Err)
+}
+
 impl Nearby {
     /// The time zones of the world lie on quarters of an hour.
     const ZONE_STEP: i64 = 900;
 
-    fn holds(self, value: &Value, now: Option<i64>) -> bool {
-        let Some(now) = now else { return false };
-        let plus = i64::try_from(self.plus.as_secs()).unwrap_or(i64::MAX);
+    fn holds(
+        &self,
+        value: &Value,
+        now: Option<i64>,
+        scope: &Scope<'_>,
+    ) -> Result<bool, RenderError> {
+        let Some(now) = now else { return Ok(false) };
+        let plus: i64 = self.plus.text(scope)?.parse().unwrap_or(i64::MAX);
         let within = i64::try_from(self.within.as_secs()).unwrap_or(i64::MAX);
         let due = now.saturating_add(plus);
-        match self.form {
+        Ok(match self.form {
             // A NumericDate may have a fraction (RFC 7519 section 2).
             TimeForm::Unix => {
                 value.as_f64().is_some_and(|time| (time - due as f64).abs() <= within as f64)
@@ -286,15 +328,16 @@ impl Nearby {
                     (off + Self::ZONE_STEP / 2).rem_euclid(Self::ZONE_STEP) - Self::ZONE_STEP / 2;
                 off.abs() <= 14 * 3_600 + within && from_zone.abs() <= within
             }),
-        }
+        })
     }
 
-    fn describe(self) -> String {
+    fn describe(&self, scope: &Scope<'_>) -> String {
         let form = match self.form {
             TimeForm::Civil => "a date-time",
             TimeForm::Unix => "a number of seconds since 1970",
         };
-        format!("{form} within {:?} of the server's clock plus {:?}", self.within, self.plus)
+        let plus = self.plus.text(scope).unwrap_or_else(|error| error.to_string());
+        format!("{form} within {:?} of the server's clock plus {plus} s", self.within)
     }
 }
 

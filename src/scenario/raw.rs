@@ -31,8 +31,9 @@ pub struct RawScenario {
     #[serde(default)]
     pub flows: Vec<String>,
     /// What it cannot do without: hooks (`press`, `accounts`, `restart`, `orders`, `database`), `clock`,
-    /// `environments`, `identity.NAME`, `capability.NAME`. What a profile lacks makes the checks
-    /// `blocked`, or `na` when it declares the capability absent.
+    /// `environments`, `identity.NAME`, `capability.NAME`, `parameter.OPERATION.NAME` or
+    /// `parameter.OPERATION.NAME.PART`. What a profile lacks makes the checks `blocked`, or `na` when it
+    /// declares the capability absent, or binds the parameter elsewhere.
     #[serde(default)]
     pub needs: Vec<String>,
     /// The checks that it makes. A check that is declared but never emitted is `blocked`.
@@ -77,7 +78,7 @@ pub struct RawControl {
 pub struct RawStep {
     /// A name for reports and for `same_as`.
     pub id: Option<String>,
-    /// Only when a gap is decided this way by the profile.
+    /// Only for servers of which this holds; without them it is `na`.
     pub when: Option<RawWhen>,
     /// Repeats the step for each item; `${each}` or `${each.KEY}` is the item.
     #[serde(default)]
@@ -120,16 +121,21 @@ pub struct RawStep {
     pub capture: IndexMap<String, RawCapture>,
 }
 
-/// A condition on a decided gap.
+/// A condition on the server: exactly one of `choice`, `capability`, `parameter`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawWhen {
-    /// The gap.
-    pub choice: String,
-    /// The answers of which the profile must have chosen one.
+    /// A gap, with `is` or `is_not`.
+    pub choice: Option<String>,
+    /// The answers to the gap of which the profile must have chosen one.
     pub is: Option<OneOrMany<String>>,
     /// Instead of `is`: the answers that the profile must not have chosen; an undecided gap will do.
     pub is_not: Option<OneOrMany<String>>,
+    /// A capability that the profile does not declare absent.
+    pub capability: Option<String>,
+    /// A parameter that an operation of this server has: `login.username`, or in one part of the request,
+    /// `login.username.form`.
+    pub parameter: Option<String>,
 }
 
 /// A request, in terms of the flow's operations.
@@ -215,16 +221,20 @@ pub struct RawPlace {
     pub part: RawPart,
     /// The name there, when it is not the parameter's own.
     pub name: Option<String>,
+    /// In a header: a scheme word before the value, as in `Authorization: Bearer VALUE`.
+    pub scheme: Option<String>,
 }
 
 /// A part of a request that can hold a parameter.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "kebab-case")]
 pub enum RawPart {
     /// The query of the target, form-encoded.
     Query,
     /// An `application/x-www-form-urlencoded` body.
     Form,
+    /// In scenarios: the kind of body that holds the operation's other parameters, a form where none is there.
+    Body,
     /// A member of a JSON object body.
     Json,
     /// A part of a `multipart/form-data` body.
@@ -235,6 +245,33 @@ pub enum RawPart {
     Cookie,
     /// A `{NAME}` in the path.
     Path,
+}
+
+impl RawPart {
+    /// The parts in which an operation can have a parameter.
+    pub const ALL: [Self; 7] = [
+        Self::Query,
+        Self::Form,
+        Self::Json,
+        Self::Multipart,
+        Self::Header,
+        Self::Cookie,
+        Self::Path,
+    ];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Form => "form",
+            Self::Body => "body",
+            Self::Json => "json",
+            Self::Multipart => "multipart",
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+            Self::Path => "path",
+        }
+    }
 }
 
 /// A physical or administrative act: `press`, `accounts`, `restart`, `reset`, `orders`, `database`, `revoke`.
@@ -280,7 +317,7 @@ pub struct RawRun {
 pub struct RawExpectation {
     /// The check that this asserts. Without one it is a prerequisite.
     pub check: Option<String>,
-    /// Only when a gap is decided this way by the profile.
+    /// Only for servers of which this holds; without them it is `na`.
     pub when: Option<RawWhen>,
     /// In `always`: only for the answers that this describes.
     #[serde(rename = "where")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::condition::Placed;
 use super::raw::{RawControl, RawStep};
 use super::vector::RawVector;
 use crate::model::{ClauseId, Flow, Level};
@@ -25,6 +26,8 @@ pub enum Need {
     Hook(String),
     /// An identity.
     Identity(String),
+    /// A parameter of an operation, in a part of the request.
+    Parameter(Placed),
 }
 
 /// The hooks that scenarios may use.
@@ -42,9 +45,10 @@ impl Need {
             ("environments", _) => Ok(Self::Environments),
             (_, Some(("identity", name))) => Ok(Self::Identity(name.to_owned())),
             (_, Some(("capability", name))) => Ok(Self::Capability(name.to_owned())),
+            (_, Some(("parameter", place))) => Placed::parse(place).map(Self::Parameter),
             _ if HOOKS.contains(&text) => Ok(Self::Hook(text.to_owned())),
             _ => Err(format!(
-                "`{text}` is not a need; there are clock, environments, identity.NAME, capability.NAME and the hooks {}",
+                "`{text}` is not a need; there are clock, environments, identity.NAME, capability.NAME, parameter.OPERATION.NAME and the hooks {}",
                 HOOKS.join(", ")
             )),
         }
@@ -59,6 +63,7 @@ impl fmt::Display for Need {
             Self::Environments => f.write_str("environments"),
             Self::Hook(name) => f.write_str(name),
             Self::Identity(name) => write!(f, "identity.{name}"),
+            Self::Parameter(place) => write!(f, "parameter.{place}"),
         }
     }
 }
@@ -109,6 +114,8 @@ pub struct Vocabulary {
     pub clauses: BTreeMap<ClauseId, Level>,
     /// Its lifetimes.
     pub lifetimes: BTreeMap<String, Duration>,
+    /// The names of its constants.
+    pub constants: BTreeSet<String>,
     /// Its environments.
     pub environments: BTreeSet<String>,
     /// Its procedures.

@@ -2,7 +2,7 @@
 //!
 //! Which faults and variants there are is told by whoever has the server; nothing here knows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,9 @@ use crate::check::{CheckSettings, Plan, Provision, Selection, check};
 use crate::engine::Effort;
 use crate::event::{Event, Observer};
 use crate::model::{
-    ClauseId, FalseAlarm, FaultRow, Finding, Flow, KillMatrix, Level, Report, Verdict,
+    CheckId, ClauseId, FalseAlarm, FaultRow, Finding, Flow, KillMatrix, Level, Report, Verdict,
 };
+use crate::scenario::Check;
 use crate::target::Library;
 
 /// A server with one deliberate defect.
@@ -61,6 +62,10 @@ impl std::fmt::Debug for Innocent {
 /// A race or a difference in time can escape a run on a busy machine; it is tried so often. The same for everything
 /// else would only hide that a check is not sure.
 const ATTEMPTS: u64 = 3;
+
+/// More threads than cores: a defect that shows in something that never comes is waited for, and a core is free
+/// for others meanwhile.
+const SPARE: usize = 2;
 
 /// How a self-test is done.
 #[derive(Clone, Debug)]
@@ -118,12 +123,12 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Does the same with each item, on a thread for each core; results in no particular order.
+    /// Does the same with each item, on a thread for each core and some more; results in no particular order.
     fn spread<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
-            for _ in 0..available_parallelism().map_or(1, NonZero::get) {
+            for _ in 0..available_parallelism().map_or(1, NonZero::get) + SPARE {
                 scope.spawn(|| {
                     while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let result = act(item);
@@ -154,20 +159,14 @@ impl Bench<'_> {
         let effort = if subject.alone { Effort::Normal } else { Effort::Quick };
         for attempt in 0..if subject.alone { ATTEMPTS } else { 1 } {
             let seed = self.settings.seed.wrapping_add(attempt);
-            let report = match self.run(only.clone(), (seed, effort), &*subject.servers) {
-                Ok(report) => report,
-                Err(error) => {
-                    row.error = Some(error);
-                    break;
-                }
-            };
-            row.ran = report.findings.len();
-            row.killers = report
-                .findings
-                .iter()
-                .filter(|finding| accuses(finding))
-                .map(|finding| (finding.check.clone(), finding.verdict))
-                .collect();
+            let result = self.plan(&only).and_then(|plan| {
+                let servers = &*subject.servers;
+                self.accusations(plan, (seed, effort), servers, &mut row)
+            });
+            if let Err(error) = result {
+                row.error = Some(error);
+                break;
+            }
             if !row.survived() {
                 break;
             }
@@ -184,49 +183,91 @@ impl Bench<'_> {
             verdict,
             reason,
         };
-        let alarms: Vec<FalseAlarm> =
-            match self.run(Vec::new(), (innocent.seed, Effort::Quick), &*innocent.servers) {
-                Ok(report) => report
-                    .findings
-                    .iter()
-                    .filter(|finding| is_false_alarm(finding, innocent))
-                    .map(|finding| {
-                        alarm(Some(finding.check.clone()), finding.verdict, why(finding))
-                    })
-                    .collect(),
-                Err(error) => vec![alarm(None, Verdict::Error, error)],
-            };
+        let draw = (innocent.seed, Effort::Quick);
+        let result = self
+            .plan(&[])
+            .and_then(|plan| self.run(&plan, draw, &*innocent.servers, Ear::default()));
+        let alarms: Vec<FalseAlarm> = match result {
+            Ok(report) => report
+                .findings
+                .iter()
+                .filter(|finding| is_false_alarm(finding, innocent))
+                .map(|finding| alarm(Some(finding.check.clone()), finding.verdict, why(finding)))
+                .collect(),
+            Err(error) => vec![alarm(None, Verdict::Error, error)],
+        };
         self.tell(|witness| witness.clean(innocent, &alarms));
         alarms
     }
 
-    fn run(
+    /// Runs a plan against a fault and notes who accuses.
+    ///
+    /// Scenarios that only give answers to the checks that hold every answer come last, flow by flow, and end
+    /// when each of those clauses has its accuser: with all of them, half of the self-test is spent on answers
+    /// that nobody waits for (benches/notes.md).
+    fn accusations(
         &self,
-        only: Vec<String>,
-        (seed, effort): (u64, Effort),
+        mut plan: Plan<'_>,
+        draw: (u64, Effort),
         servers: &dyn Provision,
-    ) -> Result<Report, String> {
-        let known = |pattern: &String| {
+        row: &mut FaultRow,
+    ) -> Result<(), String> {
+        (row.ran, row.killers) = (0, Vec::new());
+        let rest: Vec<_> = if self.settings.full {
+            Vec::new()
+        } else {
+            plan.scenarios.extract_if(.., |planned| !planned.declares).collect()
+        };
+        if !plan.scenarios.is_empty() {
+            let report = self.run(&plan, draw, servers, Ear::default())?;
+            note(row, &report);
+        }
+        for (flow, declared) in &self.library.always {
+            let mut open: BTreeMap<&CheckId, &Check> =
+                declared.iter().filter(|(id, _)| plan.checks.contains(*id)).collect();
+            for (killer, _) in &row.killers {
+                open.remove(killer);
+            }
+            let scenarios: Vec<_> =
+                rest.iter().filter(|planned| planned.scenario.flow == *flow).copied().collect();
+            if scenarios.is_empty() || open.is_empty() {
+                continue;
+            }
+            let clauses = open.values().flat_map(|check| check.covers.iter().cloned());
+            let ear = Ear::until_accused(clauses.filter(|clause| row.clauses.contains(clause)));
+            let checks = open.into_keys().cloned().collect();
+            let plan = Plan { scenarios, checks, excluded: plan.excluded };
+            let report = self.run(&plan, draw, servers, ear)?;
+            note(row, &report);
+        }
+        Ok(())
+    }
+
+    /// What runs: every check, or those that cover the given clauses.
+    fn plan(&self, clauses: &[String]) -> Result<Plan<'_>, String> {
+        let known = |clause: &&String| {
             self.library
                 .checks()
-                .any(|(.., check)| check.covers.iter().any(|clause| clause.as_str() == pattern))
+                .any(|(.., check)| check.covers.iter().any(|id| id.as_str() == *clause))
         };
-        let wanted = only.len();
-        let only: Vec<String> = only.into_iter().filter(known).collect();
-        if wanted > 0 && only.is_empty() {
+        let only: Vec<String> = clauses.iter().filter(known).cloned().collect();
+        if !clauses.is_empty() && only.is_empty() {
             return Err("no check covers any of its clauses".to_owned());
         }
-        let selection = Selection { only, ..Selection::default() };
-        let plan =
-            Plan::new(self.library, self.offered, &selection).map_err(|error| error.to_string())?;
-        let settings = CheckSettings {
-            seed,
-            effort,
-            interrupt: Arc::new(Notify::new()),
-            ..self.settings.check.clone()
-        };
-        check(&plan, self.library, servers, &settings, &mut Silence)
-            .map_err(|error| error.to_string())
+        let selection = Selection { flows: own_flow(clauses), only, ..Selection::default() };
+        Plan::new(self.library, self.offered, &selection).map_err(|error| error.to_string())
+    }
+
+    fn run(
+        &self,
+        plan: &Plan<'_>,
+        (seed, effort): (u64, Effort),
+        servers: &dyn Provision,
+        mut ear: Ear,
+    ) -> Result<Report, String> {
+        let interrupt = Arc::clone(&ear.interrupt);
+        let settings = CheckSettings { seed, effort, interrupt, ..self.settings.check.clone() };
+        check(plan, self.library, servers, &settings, &mut ear).map_err(|error| error.to_string())
     }
 
     fn tell(&self, tell: impl FnOnce(&mut dyn Witness)) {
@@ -235,13 +276,48 @@ impl Bench<'_> {
     }
 }
 
-/// Nobody listens to a single run.
-struct Silence;
+/// The one flow that clauses are about, where there is one: a fault that breaks a clause of one flow and clauses
+/// that all have in common is looked for in that flow.
+fn own_flow(clauses: &[String]) -> Vec<Flow> {
+    let prefixes = clauses.iter().filter_map(|clause| clause.split_once('-'));
+    let flows: BTreeSet<Flow> = prefixes
+        .filter_map(|(prefix, _)| prefix.parse().ok())
+        .filter(|flow| *flow != Flow::Common)
+        .collect();
+    if flows.len() == 1 { flows.into_iter().collect() } else { Vec::new() }
+}
 
-impl Observer for Silence {
-    fn hear(&mut self, _: &Event<'_>) -> std::io::Result<()> {
+/// Listens to a single run, and ends it when the last of some clauses is accused of being broken.
+#[derive(Default)]
+struct Ear {
+    open: BTreeSet<ClauseId>,
+    interrupt: Arc<Notify>,
+}
+
+impl Ear {
+    fn until_accused(clauses: impl Iterator<Item = ClauseId>) -> Self {
+        Self { open: clauses.collect(), interrupt: Arc::default() }
+    }
+}
+
+impl Observer for Ear {
+    fn hear(&mut self, event: &Event<'_>) -> std::io::Result<()> {
+        let Event::ScenarioFinished { findings, .. } = event else {
+            return Ok(());
+        };
+        for clause in findings.iter().filter(|finding| accuses(finding)).flat_map(|f| &f.covers) {
+            if self.open.remove(clause) && self.open.is_empty() {
+                self.interrupt.notify_one();
+            }
+        }
         Ok(())
     }
+}
+
+fn note(row: &mut FaultRow, report: &Report) {
+    row.ran += report.findings.len();
+    let accusers = report.findings.iter().filter(|finding| accuses(finding));
+    row.killers.extend(accusers.map(|finding| (finding.check.clone(), finding.verdict)));
 }
 
 fn accuses(finding: &Finding) -> bool {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Diagnostics, SourceFile};
+use super::locate::Segment;
 use super::schema;
 
 /// Reads a file as a `T`.
@@ -17,19 +18,59 @@ use super::schema;
 pub fn decode<T: DeserializeOwned + JsonSchema>(
     file: &Arc<SourceFile>,
 ) -> Result<T, Vec<Diagnostic>> {
+    let (typed, wrong) = decode_partly(file);
+    match typed {
+        Some(typed) if wrong.is_empty() => Ok(typed),
+        _ => Err(wrong),
+    }
+}
+
+/// Reads what can be read of a file: what is not of the right shape is left out, so that the meaning of the rest
+/// can be looked at in the same run. With everything that is wrong, as [`decode`] says it.
+pub fn decode_partly<T: DeserializeOwned + JsonSchema>(
+    file: &Arc<SourceFile>,
+) -> (Option<T>, Vec<Diagnostic>) {
     let mut diagnostics = Diagnostics::new(file);
-    if let Some(value) = parse(file, &mut diagnostics) {
-        schema::check::<T>(&value, &mut diagnostics);
-        if diagnostics.is_empty() {
-            match serde_json::from_value(value) {
-                Ok(typed) => return Ok(typed),
-                Err(error) => {
-                    diagnostics.byte("yaml::type", None, error.to_string());
-                }
+    let Some(mut value) = parse(file, &mut diagnostics) else {
+        return (None, diagnostics.into_list());
+    };
+    let misfits = schema::check::<T>(&value, &mut diagnostics);
+    // The last elements of a list go first: the others keep their places.
+    for path in misfits.iter().rev() {
+        leave_out(&mut value, &path.0);
+    }
+    let typed = match serde_json::from_value(value) {
+        Ok(typed) => Some(typed),
+        Err(error) => {
+            if diagnostics.is_empty() {
+                diagnostics.byte("yaml::type", None, error.to_string());
+            }
+            None
+        }
+    };
+    (typed, diagnostics.into_list())
+}
+
+fn leave_out(value: &mut Value, path: &[Segment]) {
+    match (path, value) {
+        ([Segment::Key(key)], Value::Object(members)) => {
+            members.shift_remove(key);
+        }
+        ([Segment::Index(index)], Value::Array(items)) if *index < items.len() => {
+            items.remove(*index);
+        }
+        ([Segment::Key(key), rest @ ..], Value::Object(members)) => {
+            if let Some(member) = members.get_mut(key) {
+                leave_out(member, rest);
             }
         }
+        ([Segment::Index(index), rest @ ..], Value::Array(items)) => {
+            if let Some(item) = items.get_mut(*index) {
+                leave_out(item, rest);
+            }
+        }
+        _ => {}
     }
-    Err(diagnostics.into_list())
 }
 
 fn parse(file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<Value> {
@@ -56,7 +97,6 @@ mod tests {
 
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the shape matters")]
     struct Sample {
         name: String,
         count: Option<u32>,
@@ -97,6 +137,18 @@ mod tests {
                 "sample.yaml:6:5: expected a map, found an integer",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_of_the_wrong_shape_is_left_out_and_the_rest_is_read() {
+        let text = "name: a\ncount: many\nodd: 1\nitems:\n  - kind: small\n  - 7\n  - 8\n";
+        let file = SourceFile::new("sample.yaml", text);
+        let (sample, wrong) = decode_partly::<Sample>(&file);
+        let sample = sample.unwrap();
+        assert_eq!((&*sample.name, sample.count, sample.items.len()), ("a", None, 1));
+        assert_eq!(wrong.len(), 4);
+        // A key that must be there cannot be left out.
+        assert!(decode_partly::<Sample>(&SourceFile::new("sample.yaml", "count: 1\n")).0.is_none());
     }
 
     #[test]

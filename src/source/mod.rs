@@ -12,7 +12,7 @@ mod schema;
 mod suggest;
 mod template;
 
-pub use decode::decode;
+pub use decode::{decode, decode_partly};
 pub use diagnostic::{Diagnostic, Diagnostics, SourceFile};
 pub use json_path::JsonPath;
 pub use locate::{Location, Segment, YamlPath, locate};

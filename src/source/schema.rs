@@ -3,6 +3,7 @@
 //!
 //! Only what the schema generator writes for our types is understood: references, objects, arrays, enumerations, alternatives.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,11 +13,12 @@ use serde_json::{Map, Value};
 use super::diagnostic::Diagnostics;
 use super::locate::YamlPath;
 
-/// Notes every place where the value is not of the shape of `T`.
-pub(super) fn check<T: JsonSchema>(value: &Value, diagnostics: &mut Diagnostics) {
+/// Notes every place where the value is not of the shape of `T`, and returns those that could be left out.
+pub(super) fn check<T: JsonSchema>(value: &Value, diagnostics: &mut Diagnostics) -> Vec<YamlPath> {
     let schema = of::<T>();
-    let walk = Walk { root: &schema };
+    let walk = Walk { root: &schema, misfits: RefCell::default() };
     walk.check(value, &schema, &YamlPath::default(), diagnostics);
+    walk.misfits.into_inner()
 }
 
 /// The schema of a type, made once: making it for each of 150 files took a fifth of the time to read them.
@@ -32,6 +34,7 @@ fn of<T: JsonSchema>() -> Arc<Value> {
 
 struct Walk<'a> {
     root: &'a Value,
+    misfits: RefCell<Vec<YamlPath>>,
 }
 
 impl<'a> Walk<'a> {
@@ -42,10 +45,11 @@ impl<'a> Walk<'a> {
             return self.check_alternatives(value, alternatives, path, out);
         }
         if let Some(Value::Array(words)) = schema.get("enum") {
-            return check_words(value, words, path, out);
+            return self.check_words(value, words, path, out);
         }
         if !fits_type(value, schema) {
             let wanted = type_names(schema).join(" or ");
+            self.misfit(path);
             out.value("yaml::type", path, format!("expected {wanted}, found {}", kind(value)));
             return;
         }
@@ -53,6 +57,7 @@ impl<'a> Walk<'a> {
             && schema.get("minimum").and_then(Value::as_u64) == Some(0)
             && value.is_number()
         {
+            self.misfit(path);
             out.value("yaml::type", path, "expected a number that is not negative");
         }
         match value {
@@ -82,6 +87,7 @@ impl<'a> Walk<'a> {
             match (properties.and_then(|known| known.get(name)), additional) {
                 (Some(member_schema), _) => self.check(member, member_schema, &member_path, out),
                 (None, Some(Value::Bool(false))) => {
+                    self.misfit(&member_path);
                     out.key("yaml::unknown-key", &member_path, format!("unknown key `{name}`"));
                     out.did_you_mean(
                         name,
@@ -110,12 +116,13 @@ impl<'a> Walk<'a> {
         let words: Vec<Value> =
             alternatives.iter().filter_map(|a| a.get("const").cloned()).collect();
         if words.len() == alternatives.len() {
-            return check_words(value, &words, path, out);
+            return self.check_words(value, &words, path, out);
         }
         let resolved: Vec<&Value> = alternatives.iter().map(|a| self.resolve(a)).collect();
         match resolved.iter().find(|schema| self.could_be(value, schema)) {
             Some(schema) => self.check(value, schema, path, out),
             None => {
+                self.misfit(path);
                 let wanted: Vec<String> = resolved.iter().flat_map(|s| type_names(s)).collect();
                 out.value(
                     "yaml::type",
@@ -133,33 +140,38 @@ impl<'a> Walk<'a> {
         fits_type(value, schema)
     }
 
+    fn check_words(&self, value: &Value, words: &[Value], path: &YamlPath, out: &mut Diagnostics) {
+        if words.contains(value) {
+            return;
+        }
+        self.misfit(path);
+        let known: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+        match value {
+            Value::String(word) => {
+                out.value("yaml::unknown-word", path, format!("`{word}` is not known here"));
+                out.did_you_mean(word, known);
+            }
+            _ => {
+                let wanted = known.join(", ");
+                out.value(
+                    "yaml::type",
+                    path,
+                    format!("expected one of {wanted}, found {}", kind(value)),
+                );
+            }
+        }
+    }
+
+    fn misfit(&self, path: &YamlPath) {
+        self.misfits.borrow_mut().push(path.clone());
+    }
+
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
         match pointer {
             Some("") => self.root,
             Some(pointer) => self.root.pointer(pointer).unwrap_or(schema),
             None => schema,
-        }
-    }
-}
-
-fn check_words(value: &Value, words: &[Value], path: &YamlPath, out: &mut Diagnostics) {
-    if words.contains(value) {
-        return;
-    }
-    let known: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-    match value {
-        Value::String(word) => {
-            out.value("yaml::unknown-word", path, format!("`{word}` is not known here"));
-            out.did_you_mean(word, known);
-        }
-        _ => {
-            let wanted = known.join(", ");
-            out.value(
-                "yaml::type",
-                path,
-                format!("expected one of {wanted}, found {}", kind(value)),
-            );
         }
     }
 }

@@ -104,6 +104,12 @@ impl Template {
         })
     }
 
+    /// Whether it is a single value that is meant as a number: `${lifetime.access_token|number}`.
+    pub fn is_number(&self) -> bool {
+        matches!(self.parts.as_slice(), [Part::Value(_, functions)]
+            if functions.last().is_some_and(|function| function.name == "number"))
+    }
+
     /// The text without anything filled in, when there is nothing to fill in.
     pub fn as_plain(&self) -> Option<&str> {
         match self.parts.as_slice() {
@@ -193,7 +199,7 @@ impl Head {
 }
 
 /// Functions that change a value, each with the number of its arguments.
-const CHANGES: [(&str, usize); 15] = [
+const CHANGES: [(&str, usize); 16] = [
     ("base64", 0),
     ("base64url", 0),
     ("drop_last", 0),
@@ -202,6 +208,7 @@ const CHANGES: [(&str, usize); 15] = [
     ("flip_last", 0),
     ("last", 1),
     ("lower", 0),
+    ("number", 0),
     ("percent", 0),
     ("reverse", 0),
     ("skip", 1),
@@ -245,6 +252,8 @@ impl Function {
             }
             "last" => value[value.len() - number..].to_vec(),
             "lower" => value.to_ascii_lowercase(),
+            // Where the whole text is this value, JSON has it as a number; the digits stay.
+            "number" => value,
             "percent" => {
                 value.iter().flat_map(|byte| format!("%{byte:02X}").into_bytes()).collect()
             }

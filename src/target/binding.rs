@@ -4,70 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-use serde_json::Value;
-
-use super::raw::{RawField, RawFlow, RawFlowProfile, RawOperation, RawOutcome, RawOutcomeKind};
+use super::operation::{Operation, operations};
+use super::raw::{RawFlow, RawFlowProfile, RawOutcome, RawOutcomeKind};
 use crate::contract::Catalogue;
 use crate::model::{Flow, parse_duration};
-use crate::scenario::raw::{RawBody, RawExpectation, RawPlace};
-use crate::scenario::{Assertion, OperationWords, Place, SharedSteps, Vocabulary, lower_assertion};
-use crate::source::{Diagnostic, Diagnostics, JsonPath, SourceFile, YamlPath};
-
-/// One thing that a flow offers, as this server spells it.
-#[derive(Clone, Debug, Default)]
-pub struct Operation {
-    /// The method.
-    pub method: String,
-    /// The path; `{environment}` and path parameters stand in braces.
-    pub path: String,
-    /// How a token is presented.
-    pub credential: Option<Credential>,
-    /// Where parameters go.
-    pub parameters: IndexMap<String, Place>,
-    /// Parameters that are always sent.
-    pub defaults: IndexMap<String, Value>,
-    /// Parameters that an identity fills, with the identity's field.
-    pub identity: IndexMap<String, String>,
-    /// Header fields that are always sent.
-    pub headers: IndexMap<String, String>,
-    /// A body that is always sent.
-    pub body: Option<RawBody>,
-    /// Where the fields of a successful answer are.
-    pub answer: IndexMap<String, Field>,
-}
-
-/// How a token is presented.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Credential {
-    /// In a header field, behind a scheme word where there is one.
-    Header {
-        /// The field name.
-        name: String,
-        /// The scheme word.
-        scheme: Option<String>,
-    },
-    /// In a parameter.
-    Parameter(String),
-}
-
-/// Where a field of an answer is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Field {
-    /// In a header field.
-    Header(String),
-    /// In the JSON body.
-    Json(JsonPath),
-    /// The whole body, without one line end behind it.
-    Text,
-}
-
-impl Field {
-    /// Whether a field of this name holds a token, and so a secret.
-    pub fn is_token(name: &str) -> bool {
-        name == "token" || name.ends_with("_token")
-    }
-}
+use crate::scenario::raw::RawExpectation;
+use crate::scenario::{Assertion, OperationWords, SharedSteps, Vocabulary, lower_assertion};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath};
 
 /// Whether a class of answers grants or refuses.
 pub type OutcomeKind = RawOutcomeKind;
@@ -117,6 +60,8 @@ pub struct FlowBinding {
     pub capabilities: BTreeMap<String, bool>,
     /// Durations.
     pub lifetimes: BTreeMap<String, Duration>,
+    /// Words and names that servers choose.
+    pub constants: BTreeMap<String, String>,
     /// Accounts by role.
     pub identities: BTreeMap<String, Identity>,
 }
@@ -130,12 +75,13 @@ pub(super) struct Sources<'a> {
 }
 
 impl FlowBinding {
-    /// Puts the documented flow and what a profile changes of it together.
+    /// Puts the documented flow and what a profile changes of it together, with everything that is wrong: what is
+    /// wrong is left out.
     pub(super) fn new(
         sources: &Sources<'_>,
         base_url: &str,
         profile: Option<(&RawFlowProfile, &Arc<SourceFile>)>,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    ) -> (Self, Vec<Diagnostic>) {
         let empty = RawFlowProfile::default();
         let (changes, changes_file) =
             profile.map_or((&empty, sources.file), |(raw, file)| (raw, file));
@@ -164,6 +110,7 @@ impl FlowBinding {
                 }
             }
         }
+        let constants = constants(sources, changes, &root, &mut out);
         choices(sources, changes, &root, &mut out);
         wrong.extend(out.into_list());
         let binding = Self {
@@ -185,9 +132,10 @@ impl FlowBinding {
             choices: changes.choices.clone().into_iter().collect(),
             capabilities: changes.capabilities.clone().into_iter().collect(),
             lifetimes,
+            constants,
             identities: BTreeMap::new(),
         };
-        if wrong.is_empty() { Ok(binding) } else { Err(wrong) }
+        (binding, wrong)
     }
 
     /// The outcome of a name.
@@ -248,11 +196,32 @@ pub(super) fn vocabulary(
             .collect(),
         clauses: catalogue.clauses().map(|(_, clause)| (clause.id.clone(), clause.level)).collect(),
         lifetimes,
+        constants: raw.constants.keys().cloned().collect(),
         environments: raw.environments.iter().cloned().collect(),
         procedures: procedures.collect(),
         controls: raw.controls.clone().into_iter().collect(),
         vectors: None,
     }
+}
+
+fn constants(
+    sources: &Sources<'_>,
+    changes: &RawFlowProfile,
+    root: &YamlPath,
+    out: &mut Diagnostics,
+) -> BTreeMap<String, String> {
+    let documented = &sources.documented.constants;
+    let mut constants: BTreeMap<String, String> = documented.clone().into_iter().collect();
+    for (name, value) in &changes.constants {
+        if constants.contains_key(name) {
+            constants.insert(name.clone(), value.clone());
+        } else {
+            let path = root.key("constants").key(name);
+            out.key("profile::constant", &path, format!("the flow has no constant `{name}`"));
+            out.did_you_mean(name, documented.keys().map(String::as_str));
+        }
+    }
+    constants
 }
 
 fn choices(
@@ -281,109 +250,6 @@ fn choices(
                 out.did_you_mean(answer, answers.iter().map(String::as_str));
             }
             Some(_) => {}
-        }
-    }
-}
-
-fn operations(
-    sources: &Sources<'_>,
-    changes: &RawFlowProfile,
-    changes_file: &Arc<SourceFile>,
-    wrong: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Operation> {
-    let mut out = Diagnostics::new(changes_file);
-    let root = YamlPath::default().key("flows").key(sources.flow.name()).key("operations");
-    let known = &sources.documented.operations;
-    for name in changes.operations.keys().filter(|name| !known.contains_key(*name)) {
-        out.key(
-            "profile::operation",
-            &root.key(name),
-            format!("`{name}` is not an operation of {}", sources.flow),
-        );
-        out.did_you_mean(name, known.keys().map(String::as_str));
-    }
-    wrong.extend(out.into_list());
-    let mut own = Diagnostics::new(sources.file);
-    let bound = known.iter().map(|(name, documented)| {
-        let path = YamlPath::default().key("operations").key(name);
-        (name.clone(), operation(documented, changes.operations.get(name), &path, &mut own))
-    });
-    let bound = bound.collect();
-    wrong.extend(own.into_list());
-    bound
-}
-
-fn operation(
-    raw: &RawOperation,
-    change: Option<&RawOperation>,
-    path: &YamlPath,
-    out: &mut Diagnostics,
-) -> Operation {
-    let empty = RawOperation::default();
-    let change = change.unwrap_or(&empty);
-    let layered = |pick: fn(&RawOperation) -> &IndexMap<String, String>| {
-        let mut map = pick(raw).clone();
-        map.extend(pick(change).clone());
-        map
-    };
-    let mut parameters: IndexMap<String, RawPlace> = raw.parameters.clone();
-    parameters.extend(change.parameters.clone());
-    let mut defaults = raw.defaults.clone();
-    defaults.extend(change.defaults.clone());
-    let mut answer: IndexMap<String, RawField> = raw.answer.clone();
-    answer.extend(change.answer.clone());
-    let credential =
-        change.credential.as_ref().or(raw.credential.as_ref()).map(|raw| match &raw.parameter {
-            Some(parameter) => Credential::Parameter(parameter.clone()),
-            None => Credential::Header {
-                name: raw.header.clone().unwrap_or_else(|| "Authorization".to_owned()),
-                scheme: raw.scheme.clone(),
-            },
-        });
-    let method = change.method.as_ref().or(raw.method.as_ref()).cloned();
-    let target = change.path.as_ref().or(raw.path.as_ref()).cloned();
-    if method.is_none() || target.is_none() {
-        out.value("flow::operation", path, "an operation has a `method` and a `path`");
-    }
-    Operation {
-        method: method.unwrap_or_default(),
-        path: target.unwrap_or_default(),
-        credential,
-        parameters: parameters
-            .into_iter()
-            .map(|(name, place)| (name, Place { part: place.part, name: place.name }))
-            .collect(),
-        defaults,
-        identity: layered(|o| &o.identity),
-        headers: layered(|o| &o.headers),
-        body: change.body.clone().or_else(|| raw.body.clone()),
-        answer: answer
-            .iter()
-            .filter_map(|(name, raw)| {
-                Some((name.clone(), field(raw, &path.key("answer").key(name), out)?))
-            })
-            .collect(),
-    }
-}
-
-fn field(raw: &RawField, path: &YamlPath, out: &mut Diagnostics) -> Option<Field> {
-    match (&raw.json, raw.text, &raw.header) {
-        (Some(json), false, None) => match JsonPath::parse(json) {
-            Ok(json) => Some(Field::Json(json)),
-            Err(message) => {
-                out.value("flow::field", &path.key("json"), message);
-                None
-            }
-        },
-        (None, true, None) => Some(Field::Text),
-        (None, false, Some(header)) => Some(Field::Header(header.clone())),
-        _ => {
-            out.value(
-                "flow::field",
-                path,
-                "a field has exactly one of `json`, `text: true`, `header`",
-            );
-            None
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::model::{CheckId, Flow};
 use crate::scenario::raw::RawScenario;
 use crate::scenario::vector::RawVectors;
 use crate::scenario::{
-    Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, check_shared, lower_always,
-    lower_errand, lower_scenario,
+    Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, When, check_shared,
+    lower_always, lower_errand, lower_scenario,
 };
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -113,11 +113,24 @@ impl Library {
         base_url: &str,
         profile: Option<(&RawFlowProfile, &Arc<SourceFile>)>,
     ) -> Result<FlowBinding, Vec<Diagnostic>> {
+        match self.bind_partly(flow, base_url, profile) {
+            (Some(binding), wrong) if wrong.is_empty() => Ok(binding),
+            (_, wrong) => Err(wrong),
+        }
+    }
+
+    /// Binds a flow to a server as far as the profile can be read, with everything that is wrong.
+    pub(super) fn bind_partly(
+        &self,
+        flow: Flow,
+        base_url: &str,
+        profile: Option<(&RawFlowProfile, &Arc<SourceFile>)>,
+    ) -> (Option<FlowBinding>, Vec<Diagnostic>) {
         let Some(found) = self.flows.get(&flow) else {
             let nowhere = SourceFile::new(format!("{flow}/flow.yaml"), "");
             let mut out = Diagnostics::new(&nowhere);
             out.byte("library::flow", None, format!("there is no flow file for {flow}"));
-            return Err(out.into_list());
+            return (None, out.into_list());
         };
         let sources = Sources {
             flow,
@@ -125,7 +138,8 @@ impl Library {
             file: &found.file,
             vocabulary: &found.vocabulary,
         };
-        FlowBinding::new(&sources, base_url, profile)
+        let (binding, wrong) = FlowBinding::new(&sources, base_url, profile);
+        (Some(binding), wrong)
     }
 
     /// Reads the steps of an errand of a flow: a scenario without checks of its own, as a job writes it for itself.
@@ -164,6 +178,40 @@ impl Library {
             checks.iter().map(move |(id, check)| (*flow, "always", id, check))
         });
         own.chain(always)
+    }
+
+    /// The capabilities that operations, fields of answers, steps and expectations ask for. What whole scenarios need
+    /// stands with them.
+    pub(super) fn capabilities(&self) -> impl Iterator<Item = &str> {
+        let operations = self.flows.values().flat_map(|flow| flow.raw.operations.values());
+        let of_flows = operations.flat_map(|operation| {
+            let of_fields = operation.answer.values().filter_map(|field| field.capability.as_ref());
+            operation.capability.iter().chain(of_fields).flat_map(|names| &names.0)
+        });
+        let of_scenarios =
+            self.scenarios.iter().flat_map(Scenario::conditions).filter_map(|when| match when {
+                When::Capability(name) => Some(name),
+                When::Choice(_) | When::Parameter(_) => None,
+            });
+        of_flows.chain(of_scenarios).map(String::as_str)
+    }
+
+    /// Reads a scenario that is not in the folder, for one flow. It may be one that checks nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn scenario(
+        &self,
+        flow: Flow,
+        file: &Arc<SourceFile>,
+    ) -> Result<Scenario, Vec<Diagnostic>> {
+        let raw: RawScenario = decode(file)?;
+        let Some(found) = self.flows.get(&flow) else {
+            let mut out = Diagnostics::new(file);
+            out.byte("library::flow", None, format!("there is no flow file for {flow}"));
+            return Err(out.into_list());
+        };
+        lower_scenario(&raw, file, &Lowering { vocabulary: &found.vocabulary, always: &[] })
     }
 
     fn read_always(&mut self, wrong: &mut Vec<Diagnostic>) -> BTreeMap<Flow, Vec<Expectation>> {
@@ -212,6 +260,10 @@ impl Library {
                 &root.key("scenario"),
                 format!("a scenario of this folder is named `{folder}/TOPIC`"),
             );
+        }
+        if raw.checks.is_empty() {
+            let path = root.key("checks");
+            out.value("scenario::check", &path, "a scenario makes at least one check");
         }
         let flows = scenario_flows(&raw, folder, &mut out);
         wrong.extend(out.into_list());

@@ -4,12 +4,18 @@
 //! Reads no files and no environment: whoever does hands the values in.
 
 mod binding;
+mod condition;
 mod library;
+mod operation;
 mod profile;
 pub mod raw;
 
-pub use binding::{Credential, Field, FlowBinding, Identity, Operation, Outcome, OutcomeKind};
+pub use binding::{FlowBinding, Identity, Outcome, OutcomeKind};
 pub use library::Library;
+pub use operation::{Credential, Field, Operation};
 pub use profile::{
     Baseline, ClockSetting, HookRequest, HookSetting, Limits, Profile, SecretReference,
 };
+
+#[cfg(test)]
+mod tests;

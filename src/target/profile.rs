@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::binding::{FlowBinding, Identity};
@@ -14,7 +15,7 @@ use super::raw::{
 };
 use crate::model::{Flow, Header, parse_civil, parse_duration};
 use crate::scenario::HOOKS;
-use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode_partly};
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -120,7 +121,7 @@ impl Default for Limits {
 }
 
 /// A finding that is accepted for a while.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Baseline {
     /// The check.
     pub check: String,
@@ -128,6 +129,12 @@ pub struct Baseline {
     pub because: String,
     /// The first second, since 1970, from which it no longer is.
     pub until: i64,
+    /// Only these items of repeated steps; all of them when empty.
+    pub item: Vec<String>,
+    /// Only breaches of which what was got matches this.
+    pub got: Option<Regex>,
+    /// Whether it may pass without becoming stale.
+    pub sometimes: bool,
 }
 
 impl Profile {
@@ -140,9 +147,25 @@ impl Profile {
         library: &Library,
         resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let raw: RawProfile = decode(file)?;
+        let (profile, wrong) = Self::parse_partly(file, library, resolve);
+        match profile {
+            Some(profile) if wrong.is_empty() => Ok(profile),
+            _ => Err(wrong),
+        }
+    }
+
+    /// Reads what can be read of a profile: what is wrong is left out of it, so that the rest can be tried in the same
+    /// run. With everything that is wrong, as [`Profile::parse`] says it.
+    pub fn parse_partly(
+        file: &Arc<SourceFile>,
+        library: &Library,
+        resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    ) -> (Option<Self>, Vec<Diagnostic>) {
+        let (raw, mut wrong) = decode_partly::<RawProfile>(file);
+        let Some(raw) = raw else {
+            return (None, wrong);
+        };
         let mut out = Diagnostics::new(file);
-        let mut wrong = Vec::new();
         let root = YamlPath::default();
         base_url(&raw.base_url, &root.key("base_url"), &mut out);
         let mut flows = BTreeMap::new();
@@ -154,15 +177,17 @@ impl Profile {
                     out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
                 }
                 Some(flow) if library.is_partial() && !library.has(flow) => {}
-                Some(flow) => match library.bind(flow, &raw.base_url, Some((changes, file))) {
-                    Ok(mut binding) => {
-                        capabilities(changes, library, &path.key("capabilities"), &mut out);
-                        binding.identities =
-                            identities(changes, resolve, &path.key("identities"), &mut out);
-                        flows.insert(flow, binding);
-                    }
-                    Err(list) => wrong.extend(list),
-                },
+                Some(flow) => {
+                    let (binding, list) =
+                        library.bind_partly(flow, &raw.base_url, Some((changes, file)));
+                    wrong.extend(list);
+                    capabilities(changes, library, &path.key("capabilities"), &mut out);
+                    let identities =
+                        identities(changes, resolve, &path.key("identities"), &mut out);
+                    flows.extend(
+                        binding.map(|binding| (flow, FlowBinding { identities, ..binding })),
+                    );
+                }
             }
         }
         if raw.flows.is_empty() {
@@ -178,7 +203,7 @@ impl Profile {
             baseline: baseline(&raw, library, &root.key("baseline"), &mut out),
         };
         wrong.extend(out.into_list());
-        if wrong.is_empty() { Ok(profile) } else { Err(wrong) }
+        (Some(profile), wrong)
     }
 
     /// The documented server at an address: no accounts, no hooks, no clock.
@@ -249,8 +274,8 @@ fn capabilities(
         return;
     }
     let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
-    let mut known: Vec<String> =
-        needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned()).collect();
+    let needs = needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned());
+    let mut known: Vec<String> = needs.chain(library.capabilities().map(str::to_owned)).collect();
     known.sort();
     known.dedup();
     for name in changes.capabilities.keys().filter(|name| !known.contains(name)) {
@@ -268,6 +293,7 @@ fn identities(
     let mut identities = BTreeMap::new();
     for (role, fields) in &changes.identities {
         let mut identity = Identity::default();
+        let mut whole = true;
         for (name, raw) in fields {
             let path = path.key(role).key(name);
             match value(raw, resolve) {
@@ -278,11 +304,14 @@ fn identities(
                     }
                 }
                 Err(message) => {
+                    whole = false;
                     out.value("profile::value", &path, message);
                 }
             }
         }
-        identities.insert(role.clone(), identity);
+        if whole {
+            identities.insert(role.clone(), identity);
+        }
     }
     identities
 }
@@ -436,6 +465,9 @@ fn baseline(
                 check: entry.check.clone(),
                 because: entry.because.clone(),
                 until,
+                item: entry.item.as_ref().map(|item| item.0.clone()).unwrap_or_default(),
+                got: got(entry.got.as_deref(), &path.key("got"), out),
+                sometimes: entry.sometimes,
             }),
             None => {
                 let message = format!("`{}` is not a day; write `2027-03-01`", entry.until);
@@ -444,6 +476,14 @@ fn baseline(
         }
     }
     entries
+}
+
+fn got(text: Option<&str>, path: &YamlPath, out: &mut Diagnostics) -> Option<Regex> {
+    let compiled = text.map(Regex::new)?;
+    let complain = |error: &regex::Error| {
+        out.value("profile::baseline", path, format!("not a regular expression: {error}"));
+    };
+    compiled.inspect_err(complain).ok()
 }
 
 fn duration(

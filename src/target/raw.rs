@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::scenario::one_or_many::OneOrMany;
 use crate::scenario::raw::{RawCheck, RawControl, RawExpectation, RawPlace, RawStep};
 
 /// A flow file: how the documented server spells operations and outcomes, and what every scenario
@@ -17,6 +18,9 @@ pub struct RawFlow {
     /// The durations that the documents give, by name.
     #[serde(default)]
     pub lifetimes: IndexMap<String, String>,
+    /// The words and names that the documents give and a server may choose, by name: `${constant.NAME}`.
+    #[serde(default)]
+    pub constants: IndexMap<String, String>,
     /// The environments, for a flow that has several.
     #[serde(default)]
     pub environments: Vec<String>,
@@ -50,12 +54,15 @@ pub struct RawOperation {
     pub method: Option<String>,
     /// The path. `{environment}` is the environment's name, unless the profile gives it a base URL of its own.
     pub path: Option<String>,
+    /// In a flow file: the capabilities without which a server has no such operation.
+    pub capability: Option<OneOrMany<String>>,
     /// How a token is presented; none is when it is missing.
     pub credential: Option<RawCredential>,
-    /// Where parameters go, by name.
+    /// Where parameters go, by name. In a profile, `null` says that the server has no such parameter: what is
+    /// about it is `na`.
     #[serde(default)]
-    pub parameters: IndexMap<String, RawPlace>,
-    /// Parameters that are always sent, unless a step leaves them out.
+    pub parameters: IndexMap<String, Option<RawPlace>>,
+    /// Parameters that are always sent, unless a step leaves them out. In a profile, `null` takes one away.
     #[serde(default)]
     pub defaults: IndexMap<String, Value>,
     /// Parameters that an identity fills: the parameter, and the field of the identity. `{environment}`
@@ -84,7 +91,7 @@ pub struct RawCredential {
     pub parameter: Option<String>,
 }
 
-/// Where a field of an answer is: exactly one of its keys.
+/// Where a field of an answer is: exactly one of `json`, `text`, `header`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawField {
@@ -95,6 +102,8 @@ pub struct RawField {
     pub text: bool,
     /// A header field.
     pub header: Option<String>,
+    /// In a flow file: the capabilities without which an answer does not have the field.
+    pub capability: Option<OneOrMany<String>>,
 }
 
 /// A class of answers.
@@ -183,12 +192,16 @@ pub struct RawFlowProfile {
     /// Answers to gaps, by gap.
     #[serde(default)]
     pub choices: IndexMap<String, String>,
-    /// What the server offers or lacks, by name: `false` makes what needs it `na`.
+    /// What the server offers or lacks, by name: `false` makes what needs it `na`. `identity.unverified: false`
+    /// says that there is no such account to be had.
     #[serde(default)]
     pub capabilities: IndexMap<String, bool>,
     /// Durations that differ from the documented ones.
     #[serde(default)]
     pub lifetimes: IndexMap<String, String>,
+    /// Words and names that differ from the documented ones.
+    #[serde(default)]
+    pub constants: IndexMap<String, String>,
     /// Accounts by role (`first`, `second`, `blocked`, ...), each a list of fields.
     #[serde(default)]
     pub identities: IndexMap<String, IndexMap<String, RawValue>>,
@@ -307,4 +320,11 @@ pub struct RawBaseline {
     pub because: String,
     /// The day from which it no longer is: `2027-03-01`.
     pub until: String,
+    /// Only these items of a repeated step, by the names that reports give them; breaches in other items still count.
+    pub item: Option<OneOrMany<String>>,
+    /// Only breaches of which the report's `got` matches this regular expression.
+    pub got: Option<String>,
+    /// It happens now and then, as what rests on chance does: a run in which it passes does not make the entry stale.
+    #[serde(default)]
+    pub sometimes: bool,
 }

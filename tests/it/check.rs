@@ -244,6 +244,12 @@ fn faults_of_the_environment_token_are_caught() {
 }
 
 #[test]
+fn a_run_in_which_nothing_applies_is_not_green() {
+    let run = gatecrash(&["check", "--only", "JWT-CONFUSED-01"]);
+    run.exits(4).says("\nINCONCLUSIVE ").says("na 1");
+}
+
+#[test]
 fn a_broken_should_is_a_finding_only_when_asked_to_be() {
     let arguments = ["check", "--only", "JWT-75", "--fault", "replay-keeps-family", "--seed", "1"];
     let run = gatecrash(&arguments);
@@ -278,6 +284,7 @@ fn check_server(act: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> Run 
         "--flow",
         "gateway-button",
         "--no-input",
+        "--no-doctor",
         "--seed",
         "1",
     ])

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod check;
+mod doctor;
 mod explain;
 mod lint;
 mod load;

@@ -38,7 +38,7 @@ const EDGES: [(&str, &[&str]); 17] = [
         "load",
         &["model", "source", "stats", "scenario", "target", "wire", "hook", "clock", "engine"],
     ),
-    ("selftest", &["model", "target", "engine", "event", "check"]),
+    ("selftest", &["model", "scenario", "target", "engine", "event", "check"]),
     ("report", &["model", "stats", "event"]),
     (
         "cli",

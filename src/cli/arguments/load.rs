@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::Reach;
 use crate::load::{FASTEST, Mix, Stage, Threshold, parse_stages};
 use crate::model::{Flow, parse_duration};
 
@@ -73,12 +74,8 @@ pub(in crate::cli) struct Load {
     /// Warnings count as findings, and a run in which the generator was the bottleneck as inconclusive.
     #[arg(long)]
     pub(in crate::cli) strict: bool,
-    /// The control plane of a reference server, for its button and its clock.
-    #[arg(long, value_name = "URL")]
-    pub(in crate::cli) control: Option<String>,
-    /// The profile to use at an address: `reference` has the reference server's accounts.
-    #[arg(long, value_name = "NAME", value_parser = ["documented", "reference"])]
-    pub(in crate::cli) accounts: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) reach: Reach,
     /// Switches a fault of the reference server on; may be repeated.
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "NAME")]
@@ -90,9 +87,6 @@ pub(in crate::cli) struct Load {
     /// Writes a report: `json=PATH`, `csv=PATH` with a line for each second, `hdr=PATH` as HdrHistogram logs are; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(in crate::cli) report: Vec<String>,
-    /// Hosts besides loopback that may be sent to; may be repeated.
-    #[arg(long, value_name = "HOST")]
-    pub(in crate::cli) allow_host: Vec<String>,
 }
 
 #[derive(Debug, Args)]

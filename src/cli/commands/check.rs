@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::check::{CheckSettings, Plan, Provision, Selection, check};
+use super::doctor;
+use crate::check::{CheckSettings, DryScenario, Plan, Provision, Selection, check, dry_run};
 use crate::cli::arguments::Check;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::{Output, World, shelf, target};
@@ -33,7 +34,12 @@ pub(in crate::cli) fn run(
                 let message = "--fault and --variant are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
-            let fixed = target::fixed(target, &arguments.selected(), &library, scenarios, world)?;
+            let fixed = target::fixed(target, &arguments.reach, &library, scenarios, world)?;
+            if !arguments.no_doctor && !arguments.dry_run {
+                let input_allowed = !arguments.no_input && world.person;
+                let flows = arguments.flow.clone();
+                doctor::look_first(&library, fixed.profile(), flows, input_allowed)?;
+            }
             run_on(&fixed, fixed.profile(), &library, arguments, sinks, world)
         }
         #[cfg(feature = "reference-server")]
@@ -79,8 +85,12 @@ fn run_on(
         jobs: arguments.jobs,
         today: today(),
         effort: arguments.level.into(),
+        gentle: !arguments.destructive && !target::is_local(profile),
         interrupt: Arc::clone(&interrupt),
     };
+    if arguments.dry_run {
+        return rehearsal(&plan, profile, &settings, arguments.verbose > 0);
+    }
     let detail = match (arguments.verbose, world.person) {
         (0, true) => Detail::Flow,
         (0 | 1, _) => Detail::Check,
@@ -96,6 +106,34 @@ fn run_on(
     let report = check(&plan, library, provision, &settings, &mut observer)?;
     watch.shutdown_background();
     Ok(Exit::of(&report, arguments.strict))
+}
+
+/// Prints what would be done.
+fn rehearsal(
+    plan: &Plan<'_>,
+    profile: &Profile,
+    settings: &CheckSettings,
+    whole: bool,
+) -> anyhow::Result<Exit> {
+    let mut requests = 0;
+    for DryScenario { scenario, acts } in dry_run(plan, profile, settings)? {
+        say!("{}@{}  {}", scenario.name, scenario.flow, scenario.title);
+        match acts {
+            Err(reason) => say!("  - {reason}"),
+            Ok(acts) => {
+                for act in acts {
+                    requests += usize::from(act.request.is_some());
+                    say!("  {:32} {}", act.step, act.act);
+                    let text = act.request.filter(|_| whole);
+                    text.iter()
+                        .flat_map(|text| text.lines())
+                        .for_each(|line| say!("      | {line}"));
+                }
+            }
+        }
+    }
+    say!("\n{} scenarios, {requests} different requests; nothing was sent", plan.scenarios.len());
+    Ok(Exit::Conformant)
 }
 
 /// Listens for Ctrl-C on a thread of its own, for as long as the returned runtime is held.
@@ -171,15 +209,28 @@ impl Sinks {
 
     fn write(&mut self, report: &Report, strict: bool) -> io::Result<()> {
         for (format, path, file) in &mut self.0 {
-            let mut out = BufWriter::new(file);
+            let mut text = Vec::new();
             let written = match format {
-                Format::Json => write_json(report, &mut out),
-                Format::Junit => write_junit(report, strict, &mut out),
+                Format::Json => write_json(report, &mut text),
+                Format::Junit => write_junit(report, strict, &mut text),
             };
-            written.and_then(|()| out.flush()).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-            })?;
+            written
+                .and_then(|()| withhold(report, &text))
+                .and_then(|()| file.write_all(&text))
+                .map_err(|error| {
+                    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+                })?;
         }
         Ok(())
+    }
+}
+
+/// A report that would show a secret is not written: redaction has a hole then, and a file lasts.
+fn withhold(report: &Report, text: &[u8]) -> io::Result<()> {
+    match report.secrets.found_in(text) {
+        None => Ok(()),
+        Some(name) => Err(io::Error::other(format!(
+            "the report would show the secret `${{{name}}}` and is not written; please report this as a mistake of gatecrash"
+        ))),
     }
 }

@@ -147,6 +147,11 @@ impl Aim {
         world: World,
     ) -> anyhow::Result<Self> {
         let Some(name) = &arguments.target else {
+            let reach = &arguments.reach;
+            if reach.clock.is_some() || reach.max_wait.is_some() || reach.control.is_some() {
+                let message = "--clock, --max-wait and --control are for a target; the reference server of a run has a clock of its own";
+                return Err(UsageError(message.to_owned()).into());
+            }
             return Self::embedded(arguments, library, scenarios, world);
         };
         #[cfg(feature = "reference-server")]
@@ -155,13 +160,7 @@ impl Aim {
                 "--fault and --variant are for the reference server, which runs without a target";
             return Err(UsageError(message.to_owned()).into());
         }
-        let selected = target::Selected {
-            accounts: arguments.accounts.as_deref(),
-            control: arguments.control.as_deref(),
-            clock: None,
-            allow_host: &arguments.allow_host,
-        };
-        let fixed = target::fixed(name, &selected, library, scenarios, world)?;
+        let fixed = target::fixed(name, &arguments.reach, library, scenarios, world)?;
         Ok(Self {
             profile: fixed.profile().clone(),
             #[cfg(feature = "reference-server")]
@@ -199,7 +198,7 @@ impl Aim {
         if self.served.is_some() {
             return true;
         }
-        self.profile.flows.values().all(|binding| target::is_this_machine(&binding.base_url))
+        target::is_local(&self.profile)
     }
 }
 

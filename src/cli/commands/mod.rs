@@ -4,6 +4,7 @@ pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod control;
 pub(super) mod coverage;
+pub(super) mod doctor;
 pub(super) mod explain;
 pub(super) mod lint;
 pub(super) mod list;

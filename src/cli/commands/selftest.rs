@@ -42,6 +42,7 @@ pub(in crate::cli) fn run(
             jobs: 4,
             today: 0,
             effort: Effort::Normal,
+            gentle: false,
             interrupt: Arc::new(Notify::new()),
         },
     };

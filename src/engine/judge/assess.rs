@@ -7,8 +7,8 @@ use super::evidence::{cut, shown};
 use super::face::Face;
 use super::relations::{relations_hold, values_hold};
 use crate::model::{Entry, Response, SocketEvent, Trace, Violation, WireError};
-use crate::scenario::{Actual, Assertion, Filter, Matcher};
-use crate::source::{JsonPath, Scope};
+use crate::scenario::{Actual, Assertion, Filter, Matcher, Mismatch};
+use crate::source::{JsonPath, RenderError, Scope};
 use crate::target::FlowBinding;
 
 /// What an assertion came to.
@@ -20,6 +20,28 @@ pub enum Assessed {
     Breaks(Violation),
     /// There was nothing to hold it against, for this reason.
     NoAnswer(String),
+    /// There was nothing to compare the answer with: a name has no value.
+    NoValue(RenderError),
+}
+
+/// Why an assertion does not hold.
+pub(super) enum Flaw {
+    /// The answer is not right.
+    Breaks(Violation),
+    /// A name has no value, which says nothing of the answer.
+    NoValue(RenderError),
+}
+
+impl From<Violation> for Flaw {
+    fn from(violation: Violation) -> Self {
+        Self::Breaks(violation)
+    }
+}
+
+impl From<RenderError> for Flaw {
+    fn from(error: RenderError) -> Self {
+        Self::NoValue(error)
+    }
 }
 
 /// What there is to look at.
@@ -44,7 +66,7 @@ pub fn assess(binding: &FlowBinding, assertion: &Assertion, observed: &Observed<
         Ok(response) => response,
         Err(error) => return no_answer(assertion, error),
     };
-    let checks = || -> Result<(), Violation> {
+    let checks = || -> Result<(), Flaw> {
         outcome_holds(binding, assertion, observed)?;
         documented_holds(binding, assertion, observed)?;
         body_holds(assertion, response, &Surroundings::of(observed))?;
@@ -80,10 +102,11 @@ pub(super) fn filter(binding: &FlowBinding, filter: &Filter, face: &Face<'_>) ->
         && any(&filter.outcome, &|name| is_class(binding, face, name))
 }
 
-fn settle(result: Result<(), Violation>) -> Assessed {
+fn settle(result: Result<(), Flaw>) -> Assessed {
     match result {
         Ok(()) => Assessed::Holds,
-        Err(violation) => Assessed::Breaks(violation),
+        Err(Flaw::Breaks(violation)) => Assessed::Breaks(violation),
+        Err(Flaw::NoValue(error)) => Assessed::NoValue(error),
     }
 }
 
@@ -118,19 +141,19 @@ fn outcome_holds(
     binding: &FlowBinding,
     assertion: &Assertion,
     observed: &Observed<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let wanted = &assertion.outcome;
     if wanted.is_empty() || wanted.iter().any(|name| is_class(binding, observed.face, name)) {
         return Ok(());
     }
-    Err(Violation { wanted: wanted.clone(), got: shown(binding, observed) })
+    Err(Violation { wanted: wanted.clone(), got: shown(binding, observed) }.into())
 }
 
 fn documented_holds(
     binding: &FlowBinding,
     assertion: &Assertion,
     observed: &Observed<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let Ok(response) = &observed.face.exchange.reply else {
         return Ok(());
     };
@@ -140,17 +163,17 @@ fn documented_holds(
             continue;
         };
         let Some(documented) = &outcome.documented else {
-            return Err(Violation::new(
-                format!("the documented answer of `{name}`"),
-                "nothing to compare it with: neither the flow nor the profile says what it is",
-            ));
+            let got =
+                "nothing to compare it with: neither the flow nor the profile says what it is";
+            return Err(Violation::new(format!("the documented answer of `{name}`"), got).into());
         };
         let surroundings = Surroundings::of(observed);
         let result = body_holds(&outcome.recognise, response, &surroundings)
             .and_then(|()| body_holds(documented, response, &surroundings));
         match result {
             Ok(()) => return Ok(()),
-            Err(violation) => {
+            Err(Flaw::NoValue(error)) => return Err(error.into()),
+            Err(Flaw::Breaks(violation)) => {
                 failures
                     .wanted
                     .extend(violation.wanted.into_iter().map(|w| format!("`{name}`: {w}")));
@@ -158,26 +181,25 @@ fn documented_holds(
             }
         }
     }
-    if assertion.documented.is_empty() { Ok(()) } else { Err(failures) }
+    if assertion.documented.is_empty() { Ok(()) } else { Err(failures.into()) }
 }
 
 fn body_holds(
     assertion: &Assertion,
     response: &Response,
     around: &Surroundings<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let status = &assertion.status;
     if !status.is_empty() && !status.iter().any(|pattern| pattern.matches(response.status)) {
         let wanted = status.iter().map(|pattern| format!("status {pattern}")).collect();
-        return Err(Violation { wanted, got: format!("status {}", response.status) });
+        return Err(Violation { wanted, got: format!("status {}", response.status) }.into());
     }
     media_type_holds(assertion, response)?;
     for (name, matcher) in &assertion.headers {
         header_holds(name, matcher, response, around)?;
     }
     if let Some(matcher) = &assertion.text {
-        let text = Value::String(response.body.text().into_owned());
-        one_holds("the body", matcher, Some(&text), None, around)?;
+        one_holds("the body", matcher, around.face.text(), None, around)?;
     }
     json_holds(
         "the body",
@@ -190,16 +212,14 @@ fn body_holds(
         let took =
             around.face.exchange.timing.done.saturating_sub(around.face.exchange.timing.sent);
         if took > limit {
-            return Err(Violation::new(
-                format!("an answer within {limit:?}"),
-                format!("an answer after {took:?}"),
-            ));
+            let got = format!("an answer after {took:?}");
+            return Err(Violation::new(format!("an answer within {limit:?}"), got).into());
         }
     }
     Ok(())
 }
 
-fn media_type_holds(assertion: &Assertion, response: &Response) -> Result<(), Violation> {
+fn media_type_holds(assertion: &Assertion, response: &Response) -> Result<(), Flaw> {
     let wanted = &assertion.media_type;
     let actual = response.media_type();
     if wanted.is_empty() || wanted.iter().any(|one| actual.as_deref() == Some(one)) {
@@ -207,7 +227,8 @@ fn media_type_holds(assertion: &Assertion, response: &Response) -> Result<(), Vi
     }
     let got =
         actual.map_or_else(|| "no media type".to_owned(), |actual| format!("media type {actual}"));
-    Err(Violation { wanted: wanted.iter().map(|one| format!("media type {one}")).collect(), got })
+    let wanted = wanted.iter().map(|one| format!("media type {one}")).collect();
+    Err(Violation { wanted, got }.into())
 }
 
 fn header_holds(
@@ -215,7 +236,7 @@ fn header_holds(
     matcher: &Matcher,
     response: &Response,
     around: &Surroundings<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let values: Vec<Value> = response
         .header_values(name)
         .map(|value| Value::String(value.text().into_owned()))
@@ -242,7 +263,7 @@ pub(super) fn json_holds(
     json: Option<&Value>,
     text: impl Fn() -> String,
     around: &Surroundings<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     if members.is_empty() {
         return Ok(());
     }
@@ -250,7 +271,7 @@ pub(super) fn json_holds(
         if members.iter().all(|(_, matcher)| matcher.wants_absence()) {
             return Ok(());
         }
-        return Err(Violation::new(format!("JSON in {what}"), format!("{:?}", text())));
+        return Err(Violation::new(format!("JSON in {what}"), format!("{:?}", text())).into());
     };
     for (path, matcher) in members {
         let found = path.find(json);
@@ -271,11 +292,15 @@ pub(super) fn one_holds(
     value: Option<&Value>,
     root: Option<&Value>,
     around: &Surroundings<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let actual = Actual { value, root, now: &|| around.face.now() };
-    matcher.test(&actual, &around.scope).map_err(|wanted| {
+    matcher.test(&actual, &around.scope).map_err(|mismatch| {
+        let wanted = match mismatch {
+            Mismatch::Other(wanted) => wanted,
+            Mismatch::NoValue(error) => return error.into(),
+        };
         let got = value.map_or_else(|| "nothing there".to_owned(), |value| cut(&value.to_string()));
-        Violation::new(format!("{what}: {wanted}"), format!("{what}: {got}"))
+        Violation::new(format!("{what}: {wanted}"), format!("{what}: {got}")).into()
     })
 }
 
@@ -283,11 +308,11 @@ fn event_holds(
     assertion: &Assertion,
     event: &SocketEvent,
     observed: &Observed<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let around = Surroundings::of(observed);
     let described = || super::evidence::event(event);
     if !assertion.event.is_empty() && !assertion.event.iter().any(|name| name == event.name()) {
-        return Err(Violation { wanted: assertion.event.clone(), got: described() });
+        return Err(Violation { wanted: assertion.event.clone(), got: described() }.into());
     }
     if let Some(matcher) = &assertion.close_code {
         let code = match event {
@@ -319,6 +344,6 @@ fn event_holds(
         _ if assertion.json.is_empty() && assertion.text.is_none() => {
             values_hold(assertion, &around)
         }
-        _ => Err(Violation::new("a message", described())),
+        _ => Err(Violation::new("a message", described()).into()),
     }
 }

@@ -17,6 +17,7 @@ pub struct Face<'a> {
     /// The exchange.
     pub exchange: &'a Exchange,
     json: OnceCell<Option<Value>>,
+    text: OnceCell<Option<Value>>,
     now: OnceCell<Option<i64>>,
     outcome: OnceCell<Option<usize>>,
 }
@@ -24,12 +25,27 @@ pub struct Face<'a> {
 impl<'a> Face<'a> {
     /// A look at an exchange. All that ask it must mean the same flow of the same server.
     pub const fn new(exchange: &'a Exchange) -> Self {
-        Self { exchange, json: OnceCell::new(), now: OnceCell::new(), outcome: OnceCell::new() }
+        Self {
+            exchange,
+            json: OnceCell::new(),
+            text: OnceCell::new(),
+            now: OnceCell::new(),
+            outcome: OnceCell::new(),
+        }
     }
 
     /// The body as JSON, when it is.
     pub(super) fn json(&self) -> Option<&Value> {
         self.json.get_or_init(|| self.exchange.reply.as_ref().ok()?.body.json()).as_ref()
+    }
+
+    /// The body as text, as a value that matchers take.
+    pub(super) fn text(&self) -> Option<&Value> {
+        let text = || {
+            let body = &self.exchange.reply.as_ref().ok()?.body;
+            Some(Value::String(body.text().into_owned()))
+        };
+        self.text.get_or_init(text).as_ref()
     }
 
     /// The server's own statement of its time, else what its clock hook said: seconds since 1970.

@@ -22,9 +22,11 @@ pub use timing::compare_times;
 
 use crate::contract::Catalogue;
 use crate::model::{
-    Act, CheckId, Entry, Exchange, Finding, Flow, Level, Role, SocketEvent, Trace, Violation,
+    Act, CheckId, Entry, Exchange, Finding, Flow, Lacking, Level, Role, SocketEvent, Trace,
+    Violation,
 };
-use crate::scenario::{Action, Assertion, Check, Expectation, Kind, Scenario, Step, When};
+use crate::scenario::{Assertion, Check, Expectation, Kind, Scenario, Step, When};
+use crate::source::RenderError;
 use crate::target::FlowBinding;
 use decide::Decision;
 use tally::{Site, Tally};
@@ -90,13 +92,15 @@ struct Bench<'a> {
     trace: &'a Trace,
     controls: BTreeMap<u32, Result<(), String>>,
     tallies: IndexMap<CheckId, Tally>,
-    sites: BTreeMap<CheckId, BTreeMap<Site, Option<When>>>,
+    sites: BTreeMap<CheckId, BTreeMap<Site, Vec<When>>>,
+    /// Expectations that compare with something that the server does not have.
+    beyond: BTreeMap<Site, String>,
 }
 
 impl<'a> Bench<'a> {
     fn new(law: &'a Law<'a>, scenario: &'a Scenario, trace: &'a Trace) -> Self {
         let mut sites = BTreeMap::new();
-        find_sites(scenario, &scenario.steps, None, &mut sites);
+        find_sites(scenario, &scenario.steps, &[], &mut sites);
         let mut bench = Self {
             law,
             scenario,
@@ -104,6 +108,7 @@ impl<'a> Bench<'a> {
             controls: BTreeMap::new(),
             tallies: IndexMap::new(),
             sites,
+            beyond: BTreeMap::new(),
         };
         bench.judge_controls();
         bench
@@ -130,6 +135,7 @@ impl<'a> Bench<'a> {
                     Assessed::Holds => continue,
                     Assessed::Breaks(violation) => violation.got,
                     Assessed::NoAnswer(reason) => reason,
+                    Assessed::NoValue(error) => error.to_string(),
                 };
                 if state.is_ok() {
                     *state = Err(format!(
@@ -209,7 +215,7 @@ impl<'a> Bench<'a> {
         match &expectation.kind {
             Kind::Answer(assertion) => {
                 let result = assess(binding, assertion, &observed);
-                self.note_exchange(check, result, at, site, exchange);
+                self.note_of(check, result, at, site, Some(exchange));
             }
             Kind::Decide { gap, answers } => {
                 self.decide(check, gap, answers, &observed, at, site);
@@ -253,7 +259,7 @@ impl<'a> Bench<'a> {
                 tally.observe(seen.clone());
                 tally.contradicted |= contradicted;
                 let result = Assessed::Breaks(Violation { wanted, got: seen });
-                self.note_exchange(check, result, at, site, observed.face.exchange);
+                self.note_of(check, result, at, site, Some(observed.face.exchange));
             }
         }
     }
@@ -284,28 +290,29 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn note_exchange(
+    /// Notes what an assertion on an entry came to; the last exchange of the entry shows it.
+    fn note(&mut self, check: &CheckId, result: Assessed, at: usize, site: Option<Site>) {
+        let last = exchanges(&self.trace.entries[at].act).last();
+        self.note_of(check, result, at, site, last);
+    }
+
+    fn note_of(
         &mut self,
         check: &CheckId,
         result: Assessed,
         at: usize,
         site: Option<Site>,
-        exchange: &Exchange,
+        exchange: Option<&Exchange>,
     ) {
-        let broke = matches!(result, Assessed::Breaks(_));
-        self.note(check, result, at, site);
-        if broke {
-            let text = evidence::exchange(exchange);
-            self.tally(check).exchange.get_or_insert(text);
-        }
-    }
-
-    fn note(&mut self, check: &CheckId, result: Assessed, at: usize, site: Option<Site>) {
         let entry = &self.trace.entries[at];
         // What every answer is held against does not rest on the controls around some of them.
         let weighed = entry.group != 0 && site.is_some();
         let control = self.controls.get(&entry.group).filter(|_| weighed).cloned();
         let result = match (result, control) {
+            (Assessed::NoValue(error), _) => match self.lacking(&error, site) {
+                Some(reason) => Assessed::NoAnswer(reason),
+                None => return,
+            },
             (Assessed::Holds, Some(Err(reason))) => Assessed::NoAnswer(reason),
             // The server answered the good request before and after: that it did not answer this
             // one is something that it did.
@@ -316,13 +323,22 @@ impl<'a> Bench<'a> {
             }
             (result, _) => result,
         };
-        let tally = self.tally(check);
-        tally.add(result, at, site);
-        if tally.exchange.is_none()
-            && tally.violation_at() == Some(at)
-            && let Some(exchange) = exchanges(&entry.act).last()
-        {
-            tally.exchange = Some(evidence::exchange(exchange));
+        let shown = || exchange.map(evidence::exchange);
+        self.tally(check).add(result, (at, entry), site, shown);
+    }
+
+    /// Why there was nothing to compare with; nothing, and noted, where that is because of what the server lacks.
+    fn lacking(&mut self, error: &RenderError, site: Option<Site>) -> Option<String> {
+        let RenderError::Unbound(name) = error else {
+            return Some(error.to_string());
+        };
+        match (self.trace.lacking.get(name), site) {
+            (Some(Lacking { reason, absent: true }), Some(site)) => {
+                self.beyond.insert(site, reason.clone());
+                None
+            }
+            (Some(Lacking { reason, .. }), _) => Some(format!("{error}: {reason}")),
+            (None, _) => Some(error.to_string()),
         }
     }
 
@@ -331,7 +347,17 @@ impl<'a> Bench<'a> {
     }
 
     fn chosen(&self, when: Option<&When>) -> bool {
-        when.is_none_or(|when| when.holds(&self.law.binding.choices))
+        when.is_none_or(|when| self.law.binding.refuses(when).is_none())
+    }
+
+    /// Why an expectation does not apply to the server.
+    fn inapplicable(&self, site: Site, conditions: &[When]) -> Option<String> {
+        let skipped = self.trace.skipped.iter().find(|skipped| skipped.sets.contains(&site.set));
+        conditions
+            .iter()
+            .find_map(|when| self.law.binding.refuses(when))
+            .or_else(|| skipped.map(|skipped| skipped.reason.clone()))
+            .or_else(|| self.beyond.get(&site).cloned())
     }
 
     fn conclude(mut self) -> Vec<Finding> {
@@ -348,18 +374,18 @@ impl<'a> Bench<'a> {
                 continue;
             }
             let sites = self.sites.get(&id).unwrap_or(&none);
-            let gated = |when: &Option<When>| !self.chosen(when.as_ref());
-            let open: BTreeSet<Site> =
-                sites.iter().filter(|(_, when)| !gated(when)).map(|(site, _)| *site).collect();
-            let gate = sites.values().flatten().next().filter(|_| open.is_empty()).cloned();
+            let mut open = BTreeSet::new();
+            let mut gate = None;
+            for (site, conditions) in sites {
+                match self.inapplicable(*site, conditions).filter(|_| !tally.has_reached(*site)) {
+                    Some(reason) => drop(gate.get_or_insert(reason)),
+                    None => drop(open.insert(*site)),
+                }
+            }
             let law = tally::Terms {
                 check: &check,
+                gate: gate.filter(|_| open.is_empty()),
                 open: &open,
-                gate: gate.as_ref(),
-                choice: gate
-                    .as_ref()
-                    .and_then(|g| self.law.binding.choices.get(&g.choice))
-                    .map(String::as_str),
                 stop: self.trace.stop.as_ref(),
                 trace: self.trace,
                 deviation: deviation(self.law.catalogue, &check, self.law.binding.flow),
@@ -388,42 +414,21 @@ fn exchanges(act: &Act) -> Box<dyn Iterator<Item = &Exchange> + '_> {
     }
 }
 
-/// Every place at which a check is asserted, with the decided gap that it waits for.
+/// Every place at which a check is asserted, with the conditions under which it is.
 fn find_sites(
     scenario: &Scenario,
     steps: &[Step],
-    gate: Option<&When>,
-    sites: &mut BTreeMap<CheckId, BTreeMap<Site, Option<When>>>,
+    outer: &[When],
+    sites: &mut BTreeMap<CheckId, BTreeMap<Site, Vec<When>>>,
 ) {
     for step in steps {
-        let gate = step.when.as_ref().or(gate);
-        let mut sets: Vec<_> = step.expect.into_iter().collect();
-        match &step.action {
-            Action::Boundary(boundary) => {
-                sets.extend(
-                    boundary
-                        .just_before
-                        .into_iter()
-                        .chain(boundary.exactly_at)
-                        .chain(boundary.just_after),
-                );
-                find_sites(scenario, &boundary.prepare, gate, sites);
-            }
-            Action::Race(race) => find_sites(scenario, &race.prepare, gate, sites),
-            Action::Run { steps, .. } => find_sites(scenario, steps, gate, sites),
-            Action::Sample(sample) => find_sites(scenario, &sample.prepare, gate, sites),
-            Action::Hook(_)
-            | Action::Listen(_)
-            | Action::Send(_)
-            | Action::Stream(_)
-            | Action::Timing(_)
-            | Action::Wait(_) => {}
-        }
-        for set in sets {
+        let conditions: Vec<When> = outer.iter().chain(&step.when).cloned().collect();
+        find_sites(scenario, step.inner(), &conditions, sites);
+        for set in step.own_sets() {
             for (index, expectation) in scenario.expectations(set).iter().enumerate() {
                 if let Some(check) = &expectation.check {
-                    let when = expectation.when.as_ref().or(gate).cloned();
-                    sites.entry(check.clone()).or_default().insert(Site { set, index }, when);
+                    let all = conditions.iter().chain(&expectation.when).cloned().collect();
+                    sites.entry(check.clone()).or_default().insert(Site { set, index }, all);
                 }
             }
         }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::assess::{Observed, Surroundings, json_holds, one_holds};
+use super::assess::{Flaw, Observed, Surroundings, json_holds, one_holds};
 use super::evidence::cut;
 use crate::forge::guess_key;
 use crate::model::{Act, Entry, Header, Kept, Response, Role, Violation};
@@ -15,7 +15,7 @@ pub(super) fn relations_hold(
     assertion: &Assertion,
     response: &Response,
     observed: &Observed<'_>,
-) -> Result<(), Violation> {
+) -> Result<(), Flaw> {
     let around = Surroundings::of(observed);
     values_hold(assertion, &around)?;
     if let Some(jwt) = &assertion.jwt {
@@ -32,20 +32,15 @@ pub(super) fn relations_hold(
         if stated.and_then(Value::as_u64) != Some(u64::from(response.status)) {
             let got = stated.map_or_else(|| "nothing there".to_owned(), Value::to_string);
             let wanted = format!("{path} is the status code {}", response.status);
-            return Err(Violation::new(wanted, format!("{path}: {got}")));
+            return Err(Violation::new(wanted, format!("{path}: {got}")).into());
         }
     }
     Ok(())
 }
 
-pub(super) fn values_hold(
-    assertion: &Assertion,
-    around: &Surroundings<'_>,
-) -> Result<(), Violation> {
+pub(super) fn values_hold(assertion: &Assertion, around: &Surroundings<'_>) -> Result<(), Flaw> {
     for (template, matcher) in &assertion.values {
-        let text = template
-            .text(&around.scope)
-            .map_err(|error| Violation::new("a captured value", error.to_string()))?;
+        let text = template.text(&around.scope)?;
         // A captured number is compared as the number that it was.
         let as_number = text.parse::<i64>().ok().map(Value::from);
         let as_text = Value::String(text);
@@ -55,7 +50,11 @@ pub(super) fn values_hold(
             result?;
             continue;
         };
-        result.or_else(|_| one_holds(what, matcher, Some(&number), None, around))?;
+        if let Err(Flaw::Breaks(_)) = result {
+            one_holds(what, matcher, Some(&number), None, around)?;
+        } else {
+            result?;
+        }
         // What it must not be it must not be either way: any text differs from every number.
         let negations = matcher.negations();
         one_holds(what, &negations, Some(&as_text), None, around)?;
@@ -64,9 +63,9 @@ pub(super) fn values_hold(
     Ok(())
 }
 
-fn jwt_holds(jwt: &JwtAssertion, around: &Surroundings<'_>) -> Result<(), Violation> {
-    let wrong = |got: String| Violation::new("a JWT in compact form", got);
-    let token = jwt.token.text(&around.scope).map_err(|error| wrong(error.to_string()))?;
+fn jwt_holds(jwt: &JwtAssertion, around: &Surroundings<'_>) -> Result<(), Flaw> {
+    let wrong = |got: String| Flaw::Breaks(Violation::new("a JWT in compact form", got));
+    let token = jwt.token.text(&around.scope)?;
     let segments: Vec<&str> = token.split('.').collect();
     let [header, payload, _] = segments.as_slice() else {
         return Err(wrong(format!("a token of {} segments", segments.len())));
@@ -74,7 +73,8 @@ fn jwt_holds(jwt: &JwtAssertion, around: &Surroundings<'_>) -> Result<(), Violat
     if !jwt.guessable
         && let Some(key) = guess_key(&token)
     {
-        return Err(Violation::new("a key that is in no dictionary", format!("signed with {key}")));
+        let got = format!("signed with {key}");
+        return Err(Violation::new("a key that is in no dictionary", got).into());
     }
     for (name, segment, members) in
         [("the JOSE header", header, &jwt.header), ("the payload", payload, &jwt.payload)]
@@ -93,38 +93,30 @@ fn jwt_holds(jwt: &JwtAssertion, around: &Surroundings<'_>) -> Result<(), Violat
     Ok(())
 }
 
-fn same_holds(
-    same: &SameAs,
-    response: &Response,
-    observed: &Observed<'_>,
-) -> Result<(), Violation> {
+fn same_holds(same: &SameAs, response: &Response, observed: &Observed<'_>) -> Result<(), Flaw> {
     let named = |entry: &&Entry| entry.role == Role::Step && entry.step == same.step;
     let earlier = observed.trace.entries.iter().find(named).and_then(|entry| match &entry.act {
         Act::Exchange(exchange) => exchange.reply.as_ref().ok(),
         _ => None,
     });
     let Some(earlier) = earlier else {
-        return Err(Violation::new(
-            format!("the answer of `{}`", same.step),
-            "no such answer to compare with",
-        ));
+        let wanted = format!("the answer of `{}`", same.step);
+        return Err(Violation::new(wanted, "no such answer to compare with").into());
     };
     let wanted = |what: &str| format!("the same {what} as in `{}`", same.step);
     if earlier.status != response.status {
         let got = format!("status {} instead of {}", response.status, earlier.status);
-        return Err(Violation::new(wanted("status"), got));
+        return Err(Violation::new(wanted("status"), got).into());
     }
     if earlier.body != response.body {
         let got =
             format!("{:?} instead of {:?}", cut(&response.body.text()), cut(&earlier.body.text()));
-        return Err(Violation::new(wanted("body"), got));
+        return Err(Violation::new(wanted("body"), got).into());
     }
     let (ours, theirs) = (comparable(response, same), comparable(earlier, same));
     if ours != theirs {
-        return Err(Violation::new(
-            wanted("header fields"),
-            format!("{ours:?} instead of {theirs:?}"),
-        ));
+        let got = format!("{ours:?} instead of {theirs:?}");
+        return Err(Violation::new(wanted("header fields"), got).into());
     }
     Ok(())
 }
@@ -156,11 +148,7 @@ fn comparable(response: &Response, same: &SameAs) -> Vec<(String, String)> {
 /// Shorter values are words, not secrets.
 const SHORTEST_SECRET: usize = 6;
 
-fn no_secrets(
-    except: &[String],
-    response: &Response,
-    observed: &Observed<'_>,
-) -> Result<(), Violation> {
+fn no_secrets(except: &[String], response: &Response, observed: &Observed<'_>) -> Result<(), Flaw> {
     let body = response.body.text();
     let known = observed.trace.secrets.iter().take(observed.entry.known_before);
     for Kept { name, value, origin } in known.filter(|kept| kept.value.len() >= SHORTEST_SECRET) {
@@ -175,10 +163,8 @@ fn no_secrets(
             None if body.contains(value.as_str()) => "the body".to_owned(),
             None => continue,
         };
-        return Err(Violation::new(
-            "an answer without secrets of the run",
-            format!("${{{name}}}, known since {origin}, in {place}"),
-        ));
+        let got = format!("${{{name}}}, known since {origin}, in {place}");
+        return Err(Violation::new("an answer without secrets of the run", got).into());
     }
     Ok(())
 }

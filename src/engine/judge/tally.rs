@@ -8,10 +8,10 @@ use super::evidence::timeline;
 use super::face::Face;
 use super::randomness;
 use crate::model::{
-    CheckId, Evidence, Exchange, ExpectationSet, Finding, Flow, Level, SentAndReceived, Stop,
-    StopKind, Trace, Trial, Verdict, Violation, WireError,
+    Breach, CheckId, Entry, Evidence, Exchange, ExpectationSet, Finding, Flow, Items, Level,
+    MOST_BREACHES, SentAndReceived, Stop, StopKind, Trace, Trial, Verdict, Violation, WireError,
 };
-use crate::scenario::{Check, Kind, When};
+use crate::scenario::{Check, Kind};
 use crate::target::FlowBinding;
 
 /// One expectation in a scenario.
@@ -25,23 +25,36 @@ pub(super) struct Site {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) assertions: u32,
-    pub(super) exchange: Option<SentAndReceived>,
     /// The profile decided a gap otherwise than the server.
     pub(super) contradicted: bool,
     reached: BTreeSet<Site>,
-    violation: Option<(usize, Violation)>,
+    breaches: Vec<Found>,
+    further: usize,
+    /// The items on which the check was held, each with its step.
+    held: BTreeSet<(String, String)>,
+    broken: BTreeSet<(String, String)>,
     blocked: Option<String>,
     observed: Vec<String>,
     proved: bool,
     recorded: bool,
 }
 
+/// A breach in the entry at which it was found.
+#[derive(Debug)]
+struct Found {
+    at: usize,
+    step: String,
+    item: Option<String>,
+    violation: Violation,
+    exchange: Option<SentAndReceived>,
+}
+
 /// What a verdict depends on besides the tally.
 pub(super) struct Terms<'a> {
     pub(super) check: &'a Check,
     pub(super) open: &'a BTreeSet<Site>,
-    pub(super) gate: Option<&'a When>,
-    pub(super) choice: Option<&'a str>,
+    /// Why the check does not apply to the server.
+    pub(super) gate: Option<String>,
     pub(super) stop: Option<&'a Stop>,
     pub(super) deviation: Option<String>,
     pub(super) trace: &'a Trace,
@@ -51,18 +64,58 @@ pub(super) struct Terms<'a> {
 const MOST_OBSERVED: usize = 40;
 
 impl Tally {
-    pub(super) fn add(&mut self, result: Assessed, at: usize, site: Option<Site>) {
+    /// Takes what an assertion on an entry came to; `exchange` shows it where it is a breach.
+    pub(super) fn add(
+        &mut self,
+        result: Assessed,
+        (at, entry): (usize, &Entry),
+        site: Option<Site>,
+        exchange: impl FnOnce() -> Option<SentAndReceived>,
+    ) {
         self.assertions += 1;
         self.reached.extend(site);
+        let item = site.and_then(|_| Some((entry.step.clone(), entry.item.clone()?)));
+        self.held.extend(item.clone());
         match result {
             Assessed::Holds => self.proved = true,
             Assessed::Breaks(violation) => {
-                self.violation.get_or_insert((at, violation));
+                self.broken.extend(item);
+                self.breach(violation, (at, entry), site.is_some(), exchange);
             }
             Assessed::NoAnswer(reason) => {
                 self.blocked.get_or_insert(reason);
             }
+            Assessed::NoValue(error) => {
+                self.blocked.get_or_insert(error.to_string());
+            }
         }
+    }
+
+    /// Keeps a breach that is not like one before: of the same step, or anywhere in the scenario where every
+    /// answer is held against it.
+    fn breach(
+        &mut self,
+        violation: Violation,
+        (at, entry): (usize, &Entry),
+        own_step: bool,
+        exchange: impl FnOnce() -> Option<SentAndReceived>,
+    ) {
+        let known = |one: &Found| {
+            one.violation.got == violation.got && (!own_step || one.step == entry.step)
+        };
+        if self.breaches.iter().any(known) {
+            return;
+        }
+        if self.breaches.len() >= MOST_BREACHES {
+            self.further += 1;
+            return;
+        }
+        let (step, item) = (entry.step.clone(), entry.item.clone());
+        self.breaches.push(Found { at, step, item, violation, exchange: exchange() });
+    }
+
+    pub(super) fn has_reached(&self, site: Site) -> bool {
+        self.reached.contains(&site)
     }
 
     pub(super) fn observe(&mut self, line: String) {
@@ -78,10 +131,6 @@ impl Tally {
         self.recorded = true;
     }
 
-    pub(super) fn violation_at(&self) -> Option<usize> {
-        self.violation.as_ref().map(|(at, _)| *at)
-    }
-
     pub(super) fn conclude(
         self,
         terms: &Terms<'_>,
@@ -90,10 +139,27 @@ impl Tally {
         scenario: String,
     ) -> Finding {
         let (verdict, reason) = self.verdict(terms);
-        let at = self.violation_at();
-        let step = at.and_then(|at| terms.trace.entries.get(at)).map(|entry| entry.step.clone());
-        let timeline = at.map(|at| timeline(terms.trace, at)).unwrap_or_default();
-        let broken = matches!(verdict, Verdict::Fail | Verdict::Warn) || self.violation.is_some();
+        let name = |(_, item): (String, String)| item;
+        let items = (!self.held.is_empty()).then(|| Items {
+            held: self.held.len(),
+            broken: self.broken.into_iter().map(name).collect(),
+        });
+        let breach = |found: Found| Breach {
+            step: found.step,
+            item: found.item,
+            violation: found.violation,
+            exchange: found.exchange,
+            timeline: timeline(terms.trace, found.at),
+        };
+        let mut evidence = Evidence {
+            reason,
+            breaches: self.breaches.into_iter().map(breach).collect(),
+            further: self.further,
+            items,
+            observed: self.observed,
+            ..Evidence::default()
+        };
+        evidence.show(0);
         Finding {
             check,
             title: terms.check.title.clone(),
@@ -104,35 +170,19 @@ impl Tally {
             verdict,
             deviation: terms.deviation.clone().filter(|_| verdict == Verdict::Warn),
             assertions: self.assertions,
-            evidence: Evidence {
-                step,
-                reason,
-                violation: self.violation.map(|(_, violation)| violation),
-                exchange: self.exchange.filter(|_| broken),
-                observed: self.observed,
-                timeline,
-            },
+            evidence,
         }
     }
 
     fn verdict(&self, terms: &Terms<'_>) -> (Verdict, Option<String>) {
-        if self.violation.is_some() {
-            return (self.breach(terms), None);
+        if !self.breaches.is_empty() {
+            return (self.gravity(terms), None);
         }
         if let Some(reason) = &self.blocked {
             return (Verdict::Blocked, Some(reason.clone()));
         }
-        if let Some(gate) = terms.gate {
-            let wanted = gate.wanted();
-            let reason = match terms.choice {
-                Some(choice) => {
-                    format!("the profile says {}: {choice}; this is about {wanted}", gate.choice)
-                }
-                None => {
-                    format!("the profile does not decide {}; this is about {wanted}", gate.choice)
-                }
-            };
-            return (Verdict::NotApplicable, Some(reason));
+        if terms.gate.is_some() {
+            return (Verdict::NotApplicable, terms.gate.clone());
         }
         if let Some(reason) = self.missed(terms) {
             let broke = terms.stop.is_some_and(|stop| stop.kind == StopKind::Harness);
@@ -146,7 +196,7 @@ impl Tally {
         }
     }
 
-    fn breach(&self, terms: &Terms<'_>) -> Verdict {
+    fn gravity(&self, terms: &Terms<'_>) -> Verdict {
         match terms.check.level {
             Level::Must if terms.deviation.is_some() => Verdict::Warn,
             Level::Must => Verdict::Fail,

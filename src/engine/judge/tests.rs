@@ -109,7 +109,16 @@ fn entry(library: &Library, role: Role, act: Act) -> Entry {
     };
     let group = u32::from(!step.controls.is_empty());
     let bindings = std::sync::Arc::new(Bindings::new());
-    Entry { step: "steps[0]".to_owned(), group, role, expectations, bindings, known_before: 0, act }
+    Entry {
+        step: "steps[0]".to_owned(),
+        item: None,
+        group,
+        role,
+        expectations,
+        bindings,
+        known_before: 0,
+        act,
+    }
 }
 
 fn trace(entries: Vec<Entry>) -> Trace {
@@ -120,6 +129,8 @@ fn trace(entries: Vec<Entry>) -> Trace {
         stop: None,
         secrets: Vec::new(),
         unasked: Vec::new(),
+        skipped: Vec::new(),
+        lacking: std::collections::BTreeMap::new(),
     }
 }
 
@@ -325,4 +336,53 @@ fn a_trace_is_judged_the_same_way_after_it_was_stored() {
     let again: Trace = serde_json::from_str(&stored).unwrap();
     assert_eq!(again, fresh);
     assert_eq!(judged(&library, None, &again), judged(&library, None, &fresh));
+}
+
+#[test]
+fn every_item_that_breaks_is_counted_and_named() {
+    let library = library("      - {check: JWT-T-02, outcome: denied}\n", false);
+    let item = |name: &str, status: u16| Entry {
+        step: format!("steps[0] item ({name})"),
+        item: Some(name.to_owned()),
+        ..entry(&library, Role::Step, exchange(Ok(response(status, "{}"))))
+    };
+    let trace =
+        trace(vec![item("one", 401), item("two", 200), item("three", 401), item("four", 500)]);
+    let findings = judged(&library, None, &trace);
+    let evidence = &findings.iter().find(|f| f.check.as_str() == "JWT-T-02").unwrap().evidence;
+    let items = evidence.items.as_ref().unwrap();
+    assert_eq!(items.held, 4);
+    assert_eq!(items.broken, ["four", "two"]);
+    let broken: Vec<_> = evidence.breaches.iter().map(|breach| breach.item.as_deref()).collect();
+    assert_eq!(broken, [Some("two"), Some("four")]);
+    assert_eq!(evidence.step.as_deref(), Some("steps[0] item (two)"));
+}
+
+#[test]
+fn what_cannot_be_compared_is_blocked_and_what_the_server_lacks_does_not_apply() {
+    let compared = "      - {check: JWT-T-01, json: {$.ok: {not: '${token}'}}}\n";
+    let library = library(&format!("{compared}    capture: {{token: {{field: token}}}}\n"), false);
+    let lacking = |absent: bool| crate::model::Lacking { reason: "why".to_owned(), absent };
+    for (lacking, wanted) in [
+        (None, Verdict::Blocked),
+        (Some(lacking(false)), Verdict::Blocked),
+        (Some(lacking(true)), Verdict::NotApplicable),
+    ] {
+        let mut trace =
+            trace(vec![entry(&library, Role::Step, exchange(Ok(response(200, "{\"ok\":1}"))))]);
+        trace.lacking.extend(lacking.map(|lacking| ("token".to_owned(), lacking)));
+        assert_eq!(verdict(&judged(&library, None, &trace), "JWT-T-01"), Some(wanted));
+    }
+}
+
+#[test]
+fn a_step_that_was_left_out_for_what_the_server_lacks_does_not_apply() {
+    let library = library("      - {check: JWT-T-01, outcome: accepted}\n", false);
+    let set = library.scenarios[0].steps[0].expect.unwrap();
+    let mut left_out = trace(Vec::new());
+    assert_eq!(verdict(&judged(&library, None, &left_out), "JWT-T-01"), Some(Verdict::Blocked));
+    left_out.skipped.push(crate::model::Skipped { sets: vec![set], reason: "why".to_owned() });
+    let findings = judged(&library, None, &left_out);
+    assert_eq!(verdict(&findings, "JWT-T-01"), Some(Verdict::NotApplicable));
+    assert_eq!(findings[0].evidence.reason.as_deref(), Some("why"));
 }

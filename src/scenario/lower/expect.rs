@@ -6,14 +6,13 @@ use serde_json::Value;
 
 use super::Context;
 use crate::model::{ExpectationSet, parse_duration};
-use crate::scenario::action::When;
 use crate::scenario::expectation::{
     Assertion, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
 };
 use crate::scenario::matcher::Matcher;
 use crate::scenario::one_or_many::OneOrMany;
 use crate::scenario::raw::{
-    RawExpectation, RawFilter, RawJwt, RawRaceExpectation, RawSampleExpectation, RawWhen,
+    RawExpectation, RawFilter, RawJwt, RawRaceExpectation, RawSampleExpectation,
 };
 use crate::scenario::vocabulary::{GENERAL_OUTCOMES, Vocabulary};
 use crate::source::{Diagnostic, JsonPath, SourceFile, YamlPath};
@@ -136,35 +135,6 @@ impl Context<'_> {
         for (key, _) in misplaced.iter().filter(|(_, there)| *there) {
             self.out.key("scenario::expect", &path.key(key), format!("`{key}` cannot stand here"));
         }
-    }
-
-    pub(super) fn when(&mut self, raw: Option<&RawWhen>, path: &YamlPath) -> Option<When> {
-        let raw = raw?;
-        if raw.is.is_some() == raw.is_not.is_some() {
-            self.out.value(
-                "scenario::gap",
-                path,
-                "a condition has exactly one of `is` and `is_not`",
-            );
-        }
-        let (is, is_not) = (many(raw.is.as_ref()), many(raw.is_not.as_ref()));
-        match self.vocabulary.gaps.get(&raw.choice) {
-            Some(answers) => {
-                for wrong in is.iter().chain(&is_not).filter(|answer| !answers.contains(*answer)) {
-                    let key = if raw.is.is_some() { "is" } else { "is_not" };
-                    let message = format!("`{wrong}` is not an allowed answer to `{}`", raw.choice);
-                    self.out.value("scenario::gap", &path.key(key), message);
-                    self.out.did_you_mean(wrong, answers.iter().map(String::as_str));
-                }
-            }
-            None => {
-                let message = format!("`{}` is not a gap of this flow", raw.choice);
-                self.out.value("scenario::gap", &path.key("choice"), message);
-                let known = self.vocabulary.gaps.keys().map(String::as_str);
-                self.out.did_you_mean(&raw.choice, known);
-            }
-        }
-        Some(When { choice: raw.choice.clone(), is, is_not })
     }
 
     fn filter(&mut self, raw: &RawFilter, path: &YamlPath) -> Filter {
@@ -400,7 +370,7 @@ impl Assertion {
     }
 }
 
-fn many(raw: Option<&OneOrMany<String>>) -> Vec<String> {
+pub(super) fn many(raw: Option<&OneOrMany<String>>) -> Vec<String> {
     raw.map(|raw| raw.0.clone()).unwrap_or_default()
 }
 

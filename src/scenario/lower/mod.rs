@@ -1,6 +1,7 @@
 //! From what was typed to what was meant, with everything that is wrong said at once.
 
 mod capture;
+mod condition;
 mod expect;
 mod names;
 mod probe;
@@ -183,7 +184,12 @@ impl<'a> Context<'a> {
         let mut parsed = Vec::new();
         for (index, need) in needs.iter().enumerate() {
             match Need::parse(need) {
-                Ok(need) => parsed.push(need),
+                Ok(need) => {
+                    if let Need::Parameter(placed) = &need {
+                        self.known_place(placed, &path.index(index));
+                    }
+                    parsed.push(need);
+                }
                 Err(message) => {
                     self.out.value("scenario::need", &path.index(index), message);
                 }
@@ -207,9 +213,6 @@ impl<'a> Context<'a> {
             let observational = raw.observational.clone();
             let title = raw.title.clone();
             declared.insert(id, Check { title, covers, level, observational });
-        }
-        if declared.is_empty() && !path.0.is_empty() {
-            self.out.value("scenario::check", path, "a scenario makes at least one check");
         }
         declared
     }

@@ -19,6 +19,7 @@ impl Names {
         let mut known: BTreeSet<String> =
             ["host", "flow", "environment", "path"].map(str::to_owned).into();
         known.extend(vocabulary.lifetimes.keys().map(|name| format!("lifetime.{name}")));
+        known.extend(vocabulary.constants.iter().map(|name| format!("constant.{name}")));
         Self { known }
     }
 

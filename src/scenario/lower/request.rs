@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Context;
 use crate::model::WireKind;
 use crate::scenario::action::{Body, ParameterValue, Place, SendStep, StreamMessage};
-use crate::scenario::raw::{RawBody, RawMessage, RawPlace, RawSend, RawWire};
+use crate::scenario::raw::{RawBody, RawMessage, RawPart, RawPlace, RawSend, RawWire};
 use crate::source::{Template, YamlPath};
 
 impl Context<'_> {
@@ -32,7 +32,7 @@ impl Context<'_> {
             authorization: self.optional(raw.authorization.as_deref(), &path.key("authorization")),
             with: self.parameters(raw, path),
             without: raw.without.clone(),
-            place: raw.place.iter().map(|(name, place)| (name.clone(), place_of(place))).collect(),
+            place: self.places(raw, path),
             headers: raw
                 .headers
                 .iter()
@@ -75,6 +75,20 @@ impl Context<'_> {
             self.out.value("scenario::parameter", &path.key("without").index(index), message);
             self.out.did_you_mean(name, parameters.iter().map(String::as_str));
         }
+    }
+
+    fn places(&mut self, raw: &RawSend, path: &YamlPath) -> Vec<(String, Place)> {
+        let mut places = Vec::new();
+        for (name, raw) in &raw.place {
+            if raw.scheme.is_some() && raw.part != RawPart::Header {
+                let path = path.key("place").key(name).key("scheme");
+                let message = "a `scheme` stands before a value in a header";
+                self.out.key("scenario::place", &path, message);
+            }
+            let RawPlace { part, name: other, scheme } = raw.clone();
+            places.push((name.clone(), Place { part, name: other, scheme }));
+        }
+        places
     }
 
     fn parameters(&mut self, raw: &RawSend, path: &YamlPath) -> Vec<(String, Vec<ParameterValue>)> {
@@ -147,8 +161,4 @@ impl Context<'_> {
         }
         messages.into_iter().next().unwrap_or_else(|| StreamMessage::Text(Template::plain("")))
     }
-}
-
-pub(super) fn place_of(raw: &RawPlace) -> Place {
-    Place { part: raw.part, name: raw.name.clone() }
 }

@@ -146,19 +146,25 @@ fn nearby(argument: &Value, path: &YamlPath, out: &mut Diagnostics) -> Option<Ne
     let known = argument
         .as_object()
         .is_some_and(|o| o.keys().all(|k| ["within", "plus", "form"].contains(&k.as_str())));
-    let duration =
-        |name: &str| argument.get(name).and_then(Value::as_str).map(parse_duration).transpose();
+    let text = |name: &str| argument.get(name).and_then(Value::as_str);
+    let within = text("within").map(parse_duration).transpose();
+    // A duration, or a lifetime of the flow by its name.
+    let plus = match text("plus") {
+        Some(name) if name.starts_with(|c: char| c.is_ascii_lowercase()) => {
+            Template::parse(&format!("${{lifetime.{name}}}"))
+        }
+        Some(text) => parse_duration(text).map(|plus| Template::plain(plus.as_secs().to_string())),
+        None => Ok(Template::plain("0")),
+    };
     let form = match argument.get("form").and_then(Value::as_str) {
         Some("civil") => Some(TimeForm::Civil),
         Some("unix") | None => Some(TimeForm::Unix),
         Some(_) => None,
     };
-    match (known, duration("within"), duration("plus"), form) {
-        (true, Ok(within), Ok(plus), Some(form)) => Some(Nearby {
-            within: within.unwrap_or(Duration::from_secs(5)),
-            plus: plus.unwrap_or_default(),
-            form,
-        }),
+    match (known, within, plus, form) {
+        (true, Ok(within), Ok(plus), Some(form)) => {
+            Some(Nearby { within: within.unwrap_or(Duration::from_secs(5)), plus, form })
+        }
         _ => {
             let help =
                 "`near_now` is a map with `within: 5s`, `plus: 30d` and `form: unix` or `civil`";
