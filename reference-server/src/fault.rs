@@ -775,6 +775,8 @@ faults! {
         "User names are compared with their case, whatever the variant says.";
     LastRefreshTokenCounts "last-refresh-token-counts" "raw" ["JWT-79"]
         "Of several fields with a refresh token the last one counts.";
+    LoginEmptyRefreshToken "login-empty-refresh-token" "" ["JWT-02"]
+        "A login answers with an empty refresh token: it is made when somebody asks for it.";
     LoginEndsSessions "login-ends-sessions" "" ["JWT-86"]
         "A login ends all earlier sessions of its user.";
     LoginParameterRefused "login-parameter-refused" "" ["JWT-20"]

@@ -300,9 +300,11 @@ fn issued(app: &App, pair: &Pair, grant: Grant) -> Answer {
         seconds.to_string()
     };
     let kind = if app.faults.has(Fault::TokenTypeWrong) { "jwt" } else { "bearer" };
+    let empty = grant == Grant::Login && app.faults.has(Fault::LoginEmptyRefreshToken);
     let mut body = format!(
         r#"{{"access_token":"{}","refresh_token":"{}","token_type":"{kind}","expires_in":{expires_in}}}"#,
-        pair.access, pair.refresh
+        pair.access,
+        if empty { "" } else { &pair.refresh },
     );
     if grant == Grant::Refresh && app.faults.has(Fault::RefreshForgetsExpiresIn) {
         body = body.replace(&format!(r#","expires_in":{expires_in}"#), "");

@@ -197,7 +197,7 @@ pub(super) fn secrets(trace: &Trace) -> SecretBook {
     book
 }
 
-fn redact(finding: &mut Finding, book: &SecretBook) {
+pub(super) fn redact(finding: &mut Finding, book: &SecretBook) {
     let evidence = &mut finding.evidence;
     let clean = |text: &mut String| *text = book.redact(text);
     evidence.reason.iter_mut().for_each(clean);

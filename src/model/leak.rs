@@ -3,9 +3,9 @@
 //! Redaction is done where findings are made. This is the check on it, over the finished text, so that a mistake there
 //! costs a report and not a secret.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::secret::forms;
+use super::secret::{SecretBook, forms};
 
 /// Every secret of a run, ready to be looked for in long texts.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,9 @@ pub struct KnownSecrets {
     /// The value, and the name that stands for it.
     names: BTreeMap<String, String>,
 }
+
+/// One way in which a secret turns up, with its value and its name.
+type Form<'a> = (Vec<u8>, (&'a str, &'a str));
 
 impl KnownSecrets {
     /// Shorter values are words that occur anywhere.
@@ -36,28 +39,45 @@ impl KnownSecrets {
     }
 
     /// The name of a secret that stands in the text: as it is, percent-encoded, escaped, or in base64.
+    pub fn found_in(&self, text: &[u8]) -> Option<&str> {
+        self.standing_in(text, true).first().map(|(_, name)| *name)
+    }
+
+    /// The secrets that stand in the text, for redacting them.
+    pub fn book_of(&self, text: &[u8]) -> SecretBook {
+        let mut book = SecretBook::default();
+        for (value, name) in self.standing_in(text, false) {
+            book.note(value, name);
+        }
+        book
+    }
+
+    /// The secrets that stand in the text, each with its name; only the first one where that is enough.
     ///
     /// A run issues thousands of tokens and a report has megabytes: each place of the text is looked up in a table of
     /// the secrets' last bytes, and only what is found there is compared in full.
-    pub fn found_in(&self, text: &[u8]) -> Option<&str> {
-        let mut ends: HashMap<&[u8], Vec<(&[u8], &str)>> = HashMap::new();
-        let forms: Vec<(Vec<u8>, &str)> = self
+    fn standing_in(&self, text: &[u8], one_will_do: bool) -> BTreeSet<(&str, &str)> {
+        let mut ends: HashMap<&[u8], Vec<&Form<'_>>> = HashMap::new();
+        let forms: Vec<Form<'_>> = self
             .names
             .iter()
             .flat_map(|(value, name)| {
-                forms(value).into_iter().map(move |form| (form.into_bytes(), name.as_str()))
+                let secret = (value.as_str(), name.as_str());
+                forms(value).into_iter().map(move |form| (form.into_bytes(), secret))
             })
             .filter(|(form, _)| form.len() >= Self::SHORTEST)
             .collect();
-        for (form, name) in &forms {
-            let end = &form[form.len() - Self::SHORTEST..];
-            ends.entry(end).or_default().push((form, name));
+        for known in &forms {
+            let end = &known.0[known.0.len() - Self::SHORTEST..];
+            ends.entry(end).or_default().push(known);
         }
         let windows = text.windows(Self::SHORTEST).enumerate();
-        windows.filter_map(|(at, window)| Some((at, ends.get(window)?))).find_map(|(at, known)| {
-            let until = at + Self::SHORTEST;
-            known.iter().find(|(form, _)| text[..until].ends_with(form)).map(|(_, name)| *name)
-        })
+        let candidates = windows.filter_map(|(at, window)| Some((at, ends.get(window)?)));
+        let found = candidates.flat_map(|(at, known)| {
+            let until = &text[..at + Self::SHORTEST];
+            known.iter().filter(|(form, _)| until.ends_with(form)).map(|(_, secret)| *secret)
+        });
+        found.take(if one_will_do { 1 } else { usize::MAX }).collect()
     }
 }
 
@@ -83,6 +103,16 @@ mod tests {
         ] {
             assert_eq!(known.found_in(text.as_bytes()), found, "{text}");
         }
+    }
+
+    #[test]
+    fn all_secrets_that_stand_in_a_text_can_be_redacted() {
+        let mut known = KnownSecrets::default();
+        known.note("first-secret", "one");
+        known.note("second-secret", "two");
+        known.note("third-secret", "three");
+        let text = "first-secret, second-secret, second-secret";
+        assert_eq!(known.book_of(text.as_bytes()).redact(text), "${one}, ${two}, ${two}");
     }
 
     #[test]

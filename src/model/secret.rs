@@ -49,6 +49,11 @@ impl SecretBook {
         self.entries.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.0.len()));
     }
 
+    /// Whether it has no secret.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The text with every known secret replaced by its name: as it stands, percent-encoded,
     /// escaped as in a quoted text, in base64, and where a cut left its beginning.
     pub fn redact(&self, text: &str) -> String {

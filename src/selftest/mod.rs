@@ -74,6 +74,8 @@ pub struct SelfTestSettings {
     pub seed: u64,
     /// Runs every check against every fault, and not only those whose clauses the fault breaks.
     pub full: bool,
+    /// Whether the subjects are a part of what there is: checks that notice nothing are then not looked for.
+    pub partial: bool,
     /// How each run is done.
     pub check: CheckSettings,
 }
@@ -99,10 +101,11 @@ pub fn selftest(
     let bench = Bench { library, offered, settings, witness: Mutex::new(witness) };
     let (alone, together): (Vec<_>, Vec<_>) =
         subjects.iter().enumerate().partition(|(_, subject)| subject.alone);
-    let mut rows = Bench::spread(&together, |(index, subject)| (*index, bench.try_fault(subject)));
+    let mut rows =
+        Bench::spread(&together, SPARE, |(index, subject)| (*index, bench.try_fault(subject)));
     rows.extend(alone.iter().map(|(index, subject)| (*index, bench.try_fault(subject))));
     rows.sort_by_key(|(index, _)| *index);
-    let alarms = Bench::spread(innocents, |innocent| bench.try_innocent(innocent));
+    let alarms = Bench::spread(innocents, 0, |innocent| bench.try_innocent(innocent));
     let mut matrix = KillMatrix {
         faults: rows.into_iter().map(|(_, row)| row).collect(),
         false_alarms: alarms.into_iter().flatten().collect(),
@@ -110,6 +113,11 @@ pub fn selftest(
         ..KillMatrix::default()
     };
     sort_checks(library, offered, &mut matrix);
+    if settings.partial {
+        matrix.idle.clear();
+    } else if !settings.full {
+        bench.look_for_idle(subjects, &mut matrix);
+    }
     matrix.elapsed = started.elapsed();
     matrix
 }
@@ -123,12 +131,13 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Does the same with each item, on a thread for each core and some more; results in no particular order.
-    fn spread<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// Does the same with each item, on a thread for each core and some more; results in
+    /// no particular order.
+    fn spread<T: Sync, R: Send>(items: &[T], spare: usize, act: impl Fn(&T) -> R + Sync) -> Vec<R> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
-            for _ in 0..available_parallelism().map_or(1, NonZero::get) + SPARE {
+            for _ in 0..available_parallelism().map_or(1, NonZero::get) + spare {
                 scope.spawn(|| {
                     while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let result = act(item);
@@ -241,6 +250,35 @@ impl Bench<'_> {
             note(row, &report);
         }
         Ok(())
+    }
+
+    /// A check that has noticed nothing yet may be one that holds every answer, and the answer it waits for came after
+    /// the last accusation: it is tried alone, with all answers, on the faults that break its clauses.
+    fn look_for_idle(&self, subjects: &[Subject], matrix: &mut KillMatrix) {
+        for base in std::mem::take(&mut matrix.idle) {
+            let covers: BTreeSet<&ClauseId> = self
+                .library
+                .checks()
+                .filter(|(.., id, _)| id.base() == base)
+                .flat_map(|(.., check)| &check.covers)
+                .collect();
+            let mut fitting = matrix.faults.iter_mut().zip(subjects).filter(|(_, subject)| {
+                subject.clauses.iter().any(|clause| covers.contains(clause))
+            });
+            let noticed = fitting.any(|(row, subject)| {
+                let selection = Selection { only: vec![base.clone()], ..Selection::default() };
+                let plan = Plan::new(self.library, self.offered, &selection);
+                let draw = (self.settings.seed, Effort::Normal);
+                let report = plan
+                    .map_err(|error| error.to_string())
+                    .and_then(|plan| self.run(&plan, draw, &*subject.servers, Ear::default()));
+                let before = row.killers.len();
+                report.iter().for_each(|report| note(row, report));
+                row.killers.len() > before
+            });
+            let list = if noticed { &mut matrix.sharp } else { &mut matrix.idle };
+            list.insert(base);
+        }
     }
 
     /// What runs: every check, or those that cover the given clauses.

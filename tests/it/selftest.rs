@@ -95,6 +95,7 @@ fn passed_refusals(answer: &str) -> Vec<String> {
         &[
             "check",
             &url,
+            "--no-doctor",
             "--accounts",
             "reference",
             "--report",

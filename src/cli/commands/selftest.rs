@@ -35,6 +35,7 @@ pub(in crate::cli) fn run(
     let settings = SelfTestSettings {
         seed: arguments.seed,
         full: arguments.full,
+        partial: !arguments.fault.is_empty(),
         check: CheckSettings {
             seed: arguments.seed,
             repeat: 1,
@@ -53,11 +54,7 @@ pub(in crate::cli) fn run(
         innocents.len()
     );
     let mut teller = Teller { paint: world.paint };
-    let mut matrix = selftest(&library, &offered, &subjects, &innocents, &settings, &mut teller);
-    if !arguments.fault.is_empty() {
-        // A part of the faults says nothing about checks that other faults need.
-        matrix.idle.clear();
-    }
+    let matrix = selftest(&library, &offered, &subjects, &innocents, &settings, &mut teller);
     for (format, path, file) in &mut sinks {
         write(&matrix, *format, file).with_context(|| format!("{path} could not be written"))?;
     }
