@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Flow;
-pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode};
+pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
 #[derive(Debug, Parser)]

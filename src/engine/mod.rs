@@ -17,6 +17,7 @@ mod timing;
 mod together;
 
 pub use budget::Budget;
+pub use capture::from_field;
 pub use judge::{
     Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, picture,
     render_request, render_response, shown,

@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::engine::{Assessed, Class, Face, Law, Observed, assess, classify, judge, picture};
+use crate::engine::{
+    Assessed, Class, Face, Law, Observed, assess, classify, from_field, judge, picture,
+};
 use crate::model::{
     Act, Bindings, Entry, Exchange, Finding, Kept, Level, Role, SecretBook, SentAndReceived, Trace,
     Verdict,
 };
 use crate::scenario::{Assertion, Scenario};
-use crate::target::{Baseline, FlowBinding, Library, OutcomeKind};
+use crate::target::{Baseline, Field, FlowBinding, Library, OutcomeKind};
 
 /// What an answer must be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,6 +64,8 @@ pub(super) struct Court {
     scenario: Scenario,
     /// Findings that the profile accepts.
     accepted: Vec<Baseline>,
+    /// Tokens beside that of the request which must not be shown.
+    secrets: Vec<String>,
 }
 
 impl Court {
@@ -70,8 +74,9 @@ impl Court {
         binding: FlowBinding,
         scenario: Scenario,
         accepted: Vec<Baseline>,
+        secrets: Vec<String>,
     ) -> Self {
-        Self { library, binding, scenario, accepted }
+        Self { library, binding, scenario, accepted, secrets }
     }
 
     /// The names of all outcomes, and of what none of them is.
@@ -118,7 +123,7 @@ impl Court {
                 found.push((format!("breaks {}: {}", finding.check, finding.title), wrong));
             }
         }
-        let book = self.book(token);
+        let book = self.book(token, &exchange);
         let shown = |exchange: &Exchange| {
             let SentAndReceived { sent, received, curl } = picture(exchange);
             let [sent, received, curl] = [sent, received, curl].map(|text| book.redact(&text));
@@ -198,9 +203,18 @@ impl Court {
         }
     }
 
-    fn book(&self, token: &str) -> SecretBook {
+    fn book(&self, token: &str, exchange: &Exchange) -> SecretBook {
         let mut book = SecretBook::default();
         book.note(token, "token");
+        self.secrets.iter().for_each(|secret| book.note(secret, "token"));
+        if let (Some(operation), Ok(reply)) =
+            (self.binding.operations.get(&exchange.operation), &exchange.reply)
+        {
+            let issued = operation.answer.iter().filter(|(name, _)| Field::is_token(name));
+            for (name, field) in issued {
+                from_field(field, reply).iter().for_each(|token| book.note(token, name));
+            }
+        }
         for (role, identity) in &self.binding.identities {
             for (field, value) in &identity.fields {
                 if identity.secret.contains(field) {
@@ -220,6 +234,18 @@ pub(super) struct Tallied {
     pub(super) count: u64,
     /// When it was made first, in nanoseconds from the start.
     pub(super) first: u64,
+}
+
+/// An answer that nobody has judged yet.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) exchange: Exchange,
+    /// The token of the request, which must not be shown.
+    pub(super) token: &'a str,
+    /// Its bytes, when they are all that the connection held and the same may come again.
+    pub(super) known: Option<&'a [u8]>,
+    /// When it was read, in nanoseconds from the start.
+    pub(super) now: u64,
 }
 
 /// What a worker needs to know of an answer.
@@ -299,16 +325,9 @@ impl Clerk {
         Some(found.ruling)
     }
 
-    /// Judges an answer in full. When `answer` is all that the connection held, it is known from then on.
-    pub(super) fn judge(
-        &mut self,
-        case: usize,
-        expected: &Expected,
-        exchange: Exchange,
-        token: &str,
-        answer: Option<&[u8]>,
-        now: u64,
-    ) -> Ruling {
+    /// Judges an answer in full.
+    pub(super) fn judge(&mut self, case: usize, expected: &Expected, answer: Answer<'_>) -> Ruling {
+        let Answer { exchange, token, known, now } = answer;
         self.judged += 1;
         let judgement = self.court.judge(expected, exchange, token);
         let outcome = u16::try_from(judgement.outcome).unwrap_or(u16::MAX);
@@ -318,7 +337,7 @@ impl Clerk {
             .into_iter()
             .map(|complaint| self.tally(case, complaint, now))
             .collect();
-        if let Some(answer) = answer {
+        if let Some(answer) = known {
             self.memories[case].keep(answer, ruling, complaints);
         }
         ruling

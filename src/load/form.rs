@@ -70,9 +70,21 @@ impl Form {
         Ok(form)
     }
 
+    /// The form of a request that is the same each time.
+    ///
+    /// # Errors
+    /// When the request cannot be encoded.
+    pub(super) fn fixed(request: Request) -> Result<Self, String> {
+        let bytes = encoded(&request).map_err(|error| error.to_string())?;
+        Ok(Self { request, token: String::new(), around: Some((bytes, Vec::new())) })
+    }
+
     /// The request with another token.
     pub(super) fn request(&self, token: &str) -> Request {
         let mut request = self.request.clone();
+        if self.token.is_empty() {
+            return request;
+        }
         for header in &mut request.headers {
             replace(&mut header.value, &self.token, token);
         }
@@ -104,6 +116,7 @@ impl Form {
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
         match &self.around {
+            Some((before, _)) if self.token.is_empty() => out.clone_from(before),
             Some((before, _)) if kept => {
                 out[before.len()..before.len() + token.len()].copy_from_slice(token.as_bytes());
             }
@@ -123,6 +136,11 @@ impl Form {
         self.request.method == "HEAD"
     }
 
+    /// How many bytes of content it has.
+    pub(super) fn content(&self) -> usize {
+        self.request.body.0.len()
+    }
+
     /// Scheme and authority.
     pub(super) fn base(&self) -> &str {
         &self.request.base
@@ -135,7 +153,10 @@ impl Form {
     pub(super) fn with_header(&self, header: crate::model::Header) -> Result<Self, String> {
         let mut request = self.request.clone();
         request.headers.push(header);
-        Self::new(request, &self.token)
+        match self.token.is_empty() {
+            true => Self::fixed(request),
+            false => Self::new(request, &self.token),
+        }
     }
 }
 

@@ -10,24 +10,32 @@ mod compare;
 mod court;
 mod form;
 mod framing;
+mod mix;
+mod null;
 mod pacer;
 mod pool;
 mod prepare;
 mod recorder;
+mod renewal;
 mod run;
+mod seconds;
 mod stream;
 mod threshold;
 mod timer;
 mod verdict;
 mod worker;
+mod workload;
 
 pub use capacity::{Capacity, Probe, find_capacity};
 pub use compare::{Compared, Comparison, compare};
+pub use mix::{Kind, Mix};
 pub use pacer::{Arrival, FASTEST, Pacer, Stage, parse_stages};
 pub use pool::Popularity;
-pub use prepare::{Asked, Ground, Kind, Mix, PrepareError, Prepared};
-pub use run::{LoadError, LoadSettings, Model, Stop, Watcher, load};
+pub use prepare::{Asked, Ground, PrepareError, Prepared};
+pub use renewal::FreshTokens;
+pub use run::{LoadError, LoadSettings, Model, Stop, Watcher, calibrate, load};
 pub use threshold::Threshold;
+pub use workload::Workload;
 
 #[cfg(test)]
 mod tests;

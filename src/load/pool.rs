@@ -3,6 +3,7 @@
 use super::court::Expected;
 use super::form::{Form, Tokens};
 use crate::source::Random;
+use crate::target::Field;
 
 /// How often each token of a case is asked about.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -25,19 +26,80 @@ pub(super) struct Case {
     pub(super) operation: String,
     pub(super) environment: Option<String>,
     pub(super) form: Form,
+    /// The tokens that all users share; none where each user has one of its own.
     pub(super) tokens: Tokens,
+    /// What a user keeps of the answer, as its own token.
+    pub(super) keeps: Option<Field>,
+    /// Whether each answer differs from all others, so that none is worth remembering.
+    pub(super) varies: bool,
 }
+
+/// Where a user's request has its token from, instead of the shared ones.
+pub(super) const OWN: usize = u32::MAX as usize;
 
 /// Everything that is asked.
 #[derive(Debug)]
 pub(super) struct Pool {
     cases: Vec<Case>,
-    /// Up to which of 2^32 numbers each case is meant.
-    limits: Vec<u32>,
-    pickers: Vec<Picker>,
+    order: Order,
+}
+
+/// Which case is next.
+#[derive(Debug)]
+enum Order {
+    /// Each request stands for itself.
+    Mixed {
+        /// Up to which of 2^32 numbers each case is meant.
+        limits: Vec<u32>,
+        pickers: Vec<Picker>,
+    },
+    /// Each user goes through the cases in turn, again and again, with a token of its own.
+    InTurn {
+        /// How many cases there are in a turn.
+        turn: usize,
+        /// What each user has at the beginning.
+        first: Tokens,
+    },
 }
 
 impl Pool {
+    /// Users that go through cases in turn. The case behind the last one of a turn, where there is one, is what a user does
+    /// whose token may be lost: it brings a new one, and is not part of what is measured.
+    pub(super) fn in_turn(cases: Vec<Case>, turn: usize, first: Tokens) -> Self {
+        Self { cases, order: Order::InTurn { turn, first } }
+    }
+
+    /// The token of a user's own at the beginning; `None` where users have none.
+    pub(super) fn first_of(&self, user: usize) -> Option<&str> {
+        match &self.order {
+            Order::Mixed { .. } => None,
+            Order::InTurn { first, .. } => Some(first.get(user)),
+        }
+    }
+
+    /// Where a user goes on behind a case.
+    #[inline]
+    pub(super) fn after(&self, case: usize, went_well: bool) -> usize {
+        match &self.order {
+            Order::Mixed { .. } => 0,
+            Order::InTurn { turn, .. } if went_well => {
+                if case + 1 < *turn {
+                    case + 1
+                } else {
+                    0
+                }
+            }
+            // The mending case, or the first of the turn.
+            Order::InTurn { turn, .. } => *turn % self.cases.len(),
+        }
+    }
+
+    /// Whether a user at this place has to get a new token first, beside what is measured.
+    #[inline]
+    pub(super) fn mends(&self, place: usize) -> bool {
+        matches!(&self.order, Order::InTurn { turn, .. } if place >= *turn)
+    }
+
     /// Every case has at least one token.
     pub(super) fn new(cases: Vec<Case>, popularity: Popularity) -> Self {
         let total: f64 = cases.iter().map(|case| case.weight).sum();
@@ -51,7 +113,7 @@ impl Pool {
             *last = u32::MAX;
         }
         let pickers = cases.iter().map(|case| Picker::new(case.tokens.len(), popularity)).collect();
-        Self { cases, limits, pickers }
+        Self { cases, order: Order::Mixed { limits, pickers } }
     }
 
     pub(super) fn cases(&self) -> &[Case] {
@@ -63,15 +125,16 @@ impl Pool {
         &self.cases[at]
     }
 
-    /// The next case and token.
+    /// The next case and token of a user at a place of its turn.
     #[inline]
-    pub(super) fn pick(&self, random: &mut Random) -> (usize, usize) {
+    pub(super) fn pick(&self, place: usize, random: &mut Random) -> (usize, usize) {
+        let Order::Mixed { limits, pickers } = &self.order else { return (place, OWN) };
         let bits = random.bits();
-        let case = match self.limits.as_slice() {
+        let case = match limits.as_slice() {
             [_] => 0,
             limits => limits.iter().position(|limit| bits as u32 <= *limit).unwrap_or(0),
         };
-        (case, self.pickers[case].pick((bits >> 32) as u32, random))
+        (case, pickers[case].pick((bits >> 32) as u32, random))
     }
 }
 
@@ -126,6 +189,20 @@ fn alias(count: usize) -> Vec<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::tests::case;
+
+    #[test]
+    fn a_user_goes_through_its_turn_and_begins_again_where_something_broke() {
+        let cases = |count| (0..count).map(|_| case()).collect::<Vec<_>>();
+        let plain = Pool::in_turn(cases(3), 3, Tokens::default());
+        assert_eq!([0, 1, 2].map(|at| plain.after(at, true)), [1, 2, 0]);
+        assert_eq!([0, 1, 2].map(|at| plain.after(at, false)), [0, 0, 0]);
+        let mended = Pool::in_turn(cases(3), 2, ["a", "b"].into_iter().collect());
+        assert_eq!([0, 1, 2].map(|at| mended.after(at, true)), [1, 0, 0]);
+        assert_eq!([0, 1, 2].map(|at| mended.after(at, false)), [2, 2, 2]);
+        assert_eq!([0, 1, 2].map(|at| mended.mends(at)), [false, false, true]);
+        assert_eq!([0, 1, 2].map(|at| mended.first_of(at)), [Some("a"), Some("b"), Some("")]);
+    }
 
     fn counts(count: usize, popularity: Popularity) -> Vec<f64> {
         let picker = Picker::new(count, popularity);

@@ -1,106 +1,21 @@
 //! Gets what a run needs before anything is measured: tokens, through the flow itself, and the requests that present them.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::court::{Court, Expected};
 use super::form::{Form, Tokens};
+use super::mix::{Kind, Mix};
 use super::pool::{Case, Pool, Popularity};
+use super::renewal::{FreshTokens, Renewal};
+use super::workload::Workload;
 use crate::clock::Clock;
 use crate::engine::{Engine, Settings};
 use crate::hook::Hooks;
-use crate::model::{Act, Exchange, Flow, SentAndReceived, Trace};
-use crate::source::{Random, closest};
-use crate::target::{Baseline, Library, Profile};
+use crate::model::{Act, Exchange, Flow, Response, SentAndReceived, Trace};
+use crate::source::Random;
+use crate::target::{Baseline, FlowBinding, Library, Profile};
 use crate::wire::Wires;
-
-/// A kind of token to ask about.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Kind {
-    /// Issued and good.
-    Valid,
-    /// Looks like a valid one and was never issued.
-    Unknown,
-    /// No token at all.
-    Malformed,
-    /// Good once; its lifetime is over.
-    Expired,
-    /// Good once; taken back.
-    Revoked,
-    /// Good in the flow's other environment.
-    OtherEnvironment,
-    /// Good in another flow of the same server.
-    OtherFlow,
-}
-
-impl Kind {
-    /// All kinds with their names.
-    pub const ALL: [(Self, &'static str); 7] = [
-        (Self::Valid, "valid"),
-        (Self::Unknown, "unknown"),
-        (Self::Malformed, "malformed"),
-        (Self::Expired, "expired"),
-        (Self::Revoked, "revoked"),
-        (Self::OtherEnvironment, "other-environment"),
-        (Self::OtherFlow, "other-flow"),
-    ];
-
-    const fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Which kinds of tokens are asked about, and how often: `valid=98,unknown=2`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mix(Vec<(Kind, f64)>);
-
-impl Default for Mix {
-    fn default() -> Self {
-        Self(vec![(Kind::Valid, 100.0)])
-    }
-}
-
-impl Mix {
-    /// Whether tokens of another flow are asked for.
-    pub fn needs_other_flow(&self) -> bool {
-        self.0.iter().any(|(kind, _)| *kind == Kind::OtherFlow)
-    }
-}
-
-impl FromStr for Mix {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: String| format!("`{text}` is not a mix: {why}; write valid=98,unknown=2");
-        let mut mix: Vec<(Kind, f64)> = Vec::new();
-        for part in text.split(',') {
-            let (name, share) =
-                part.trim().split_once('=').ok_or_else(|| wrong(format!("`{part}` has no `=`")))?;
-            let kind = Kind::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind);
-            let kind = kind.ok_or_else(|| {
-                let near = closest(name, Kind::ALL.iter().map(|(_, known)| *known));
-                let meant =
-                    near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
-                wrong(format!("there are no `{name}` tokens{meant}"))
-            })?;
-            let share = share.parse::<f64>().ok().filter(|share| *share > 0.0 && share.is_finite());
-            let share = share.ok_or_else(|| wrong(format!("`{part}` has no share above 0")))?;
-            if mix.iter().any(|(other, _)| *other == kind) {
-                return Err(wrong(format!("`{name}` is there twice")));
-            }
-            mix.push((kind, share));
-        }
-        Ok(Self(mix))
-    }
-}
 
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +55,10 @@ pub struct Ground<'a> {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// What users do.
+    pub workload: Workload,
+    /// How many users there are: one for each connection.
+    pub users: usize,
     /// Valid tokens that were obtained elsewhere; none to get them through the flow.
     pub given: Vec<String>,
     /// How many valid tokens.
@@ -160,6 +79,17 @@ pub struct Prepared {
     /// What a reader of the report should know.
     pub(super) notes: Vec<String>,
     pub(super) flow: Flow,
+    /// The answer to the first request, as it came.
+    pub(super) sample: Response,
+    /// When the valid tokens have to be renewed; none where they do not expire, or cannot be renewed.
+    pub(super) renewal: Option<Renewal>,
+}
+
+impl Prepared {
+    /// Whether tokens are to be renewed while the run goes on.
+    pub const fn expires(&self) -> bool {
+        self.renewal.is_some()
+    }
 }
 
 /// Tokens that nobody issued, and that are not even written like tokens.
@@ -182,25 +112,15 @@ impl Ground<'_> {
         asked: &Asked,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Prepared, PrepareError> {
+        if asked.workload != Workload::Validate {
+            return self.turns(asked, progress).await;
+        }
         let mut notes = Vec::new();
         // The clock moves for expired tokens, so these come first, and valid ones last.
-        let mut others: Vec<(Kind, f64, Tokens)> = Vec::new();
-        for (kind, weight) in &asked.mix.0 {
-            let steps = match kind {
-                Kind::Valid | Kind::Unknown | Kind::Malformed => continue,
-                Kind::Expired => self.expired()?,
-                Kind::Revoked => self.revoked()?,
-                Kind::OtherEnvironment => self.other_environment()?,
-                Kind::OtherFlow => {
-                    others.push((*kind, *weight, self.other_flow().await?));
-                    continue;
-                }
-            };
-            let (token, _) = self.one(self.flow, &steps).await?;
-            others.push((*kind, *weight, [token.as_str()].into_iter().collect()));
-        }
+        let mut others = self.ended(&asked.mix).await?;
+        let obtained = Instant::now();
         let (first, exchange) = self.one(self.flow, VALID).await?;
-        let valid = if asked.given.is_empty() {
+        let mut valid = if asked.given.is_empty() {
             self.valid(&first, asked.tokens, progress, &mut notes).await?
         } else {
             asked.given.iter().map(String::as_str).collect()
@@ -209,7 +129,7 @@ impl Ground<'_> {
         let mut cases = Vec::new();
         for (kind, weight) in &asked.mix.0 {
             let tokens = match kind {
-                Kind::Valid => valid.clone(),
+                Kind::Valid => std::mem::take(&mut valid),
                 Kind::Unknown => self.unknown(&first),
                 Kind::Malformed => MALFORMED.into_iter().collect(),
                 _ => continue,
@@ -226,23 +146,75 @@ impl Ground<'_> {
                 environment: exchange.environment.clone(),
                 form: form.clone(),
                 tokens,
+                keeps: None,
+                varies: false,
             });
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let current = |one: &&Baseline| one.until > i64::try_from(now).unwrap_or(i64::MAX);
-        let accepted = self.profile.baseline.iter().filter(current).cloned().collect();
+        let renewable = asked.given.is_empty() && self.minting(&first).is_some();
+        let renewal = cases.iter().position(|case| case.name == Kind::Valid.name());
+        let renewal = renewal.filter(|_| renewable).and_then(|case| {
+            let count = cases[case].tokens.len();
+            Some(Renewal { case, count, life: self.lifetime()?, obtained })
+        });
         Ok(Prepared {
-            court: Arc::new(self.court(accepted)?),
+            sample: exchange.reply.unwrap_or_default(),
+            renewal,
+            court: Arc::new(self.court(Vec::new())?),
             pool: Arc::new(Pool::new(cases, asked.popularity)),
             notes,
             flow: self.flow,
         })
     }
 
-    fn court(&self, accepted: Vec<Baseline>) -> Result<Court, PrepareError> {
-        let binding = self.profile.flows.get(&self.flow).cloned().ok_or_else(|| self.no_flow())?;
+    /// The tokens of a mix that were good once, or are good elsewhere.
+    async fn ended(&self, mix: &Mix) -> Result<Vec<(Kind, f64, Tokens)>, PrepareError> {
+        let mut ended: Vec<(Kind, f64, Tokens)> = Vec::new();
+        for (kind, weight) in &mix.0 {
+            let steps = match kind {
+                Kind::Valid | Kind::Unknown | Kind::Malformed => continue,
+                Kind::Expired => self.expired()?,
+                Kind::Revoked => self.revoked()?,
+                Kind::OtherEnvironment => self.other_environment()?,
+                Kind::OtherFlow => {
+                    ended.push((*kind, *weight, self.other_flow().await?));
+                    continue;
+                }
+            };
+            let (token, _) = self.one(self.flow, &steps).await?;
+            ended.push((*kind, *weight, [token.as_str()].into_iter().collect()));
+        }
+        Ok(ended)
+    }
+
+    /// Gets valid tokens anew, while a run goes on: as many as it began with.
+    ///
+    /// # Errors
+    /// When the server hands none out.
+    pub async fn renew(&self, asked: &Asked) -> Result<FreshTokens, PrepareError> {
+        let obtained = Instant::now();
+        let (first, _) = self.one(self.flow, VALID).await?;
+        let tokens = self.valid(&first, asked.tokens, &mut |_| {}, &mut Vec::new()).await?;
+        Ok(FreshTokens { tokens, obtained })
+    }
+
+    /// How long a token lives, where it does not live for ever.
+    fn lifetime(&self) -> Option<Duration> {
+        let lifetimes = &self.binding().ok()?.lifetimes;
+        ["access_token", "token"].iter().find_map(|name| lifetimes.get(*name)).copied()
+    }
+
+    /// What answers are judged by. `secrets` are tokens that requests have in them beside those of their users.
+    pub(super) fn court(&self, secrets: Vec<String>) -> Result<Court, PrepareError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let current = |one: &&Baseline| one.until > i64::try_from(now).unwrap_or(i64::MAX);
+        let accepted = self.profile.baseline.iter().filter(current).cloned().collect();
+        let binding = self.binding()?.clone();
         let scenario = self.errand(self.flow, VALID)?;
-        Ok(Court::new(Arc::clone(&self.library), binding, scenario, accepted))
+        Ok(Court::new(Arc::clone(&self.library), binding, scenario, accepted, secrets))
+    }
+
+    pub(super) fn binding(&self) -> Result<&FlowBinding, PrepareError> {
+        self.profile.flows.get(&self.flow).ok_or_else(|| self.no_flow())
     }
 
     fn no_flow(&self) -> PrepareError {
@@ -283,21 +255,35 @@ impl Ground<'_> {
 
     /// Runs steps that end in a request with `${token}`: the token, and that request with its answer.
     async fn one(&self, flow: Flow, steps: &str) -> Result<(String, Exchange), PrepareError> {
+        self.last(flow, steps, "token").await
+    }
+
+    /// Runs steps that end in a request: the value of a name at that moment, and the request with its answer.
+    pub(super) async fn last(
+        &self,
+        flow: Flow,
+        steps: &str,
+        name: &str,
+    ) -> Result<(String, Exchange), PrepareError> {
         let mut trace = self.run(flow, steps).await?;
-        let token = trace.entries.last().and_then(|entry| entry.bindings.get("token").cloned());
+        let token = trace.entries.last().and_then(|entry| entry.bindings.get(name).cloned());
         match (token, trace.entries.pop().map(|entry| entry.act)) {
             (Some(token), Some(Act::Exchange(exchange))) => Ok((token, *exchange)),
             _ => Err(refused(flow, "no token was kept", &trace)),
         }
     }
 
-    fn form(
+    pub(super) fn form(
         &self,
         exchange: Exchange,
         token: &str,
         keep_alive: bool,
     ) -> Result<Form, PrepareError> {
-        let form = Form::new(exchange.request, token).and_then(|form| match keep_alive {
+        let form = match token {
+            "" => Form::fixed(exchange.request),
+            token => Form::new(exchange.request, token),
+        };
+        let form = form.and_then(|form| match keep_alive {
             true => Ok(form),
             false => form.with_header(crate::model::Header::new("Connection", "close")),
         });
@@ -335,6 +321,18 @@ impl Ground<'_> {
             }
             return Ok(tokens);
         };
+        self.mint(&mut tokens, count, (&send, field), progress).await?;
+        Ok(tokens)
+    }
+
+    /// Asks for tokens by a request again and again, until there are so many.
+    pub(super) async fn mint(
+        &self,
+        tokens: &mut Tokens,
+        count: usize,
+        (send, field): (&str, &str),
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), PrepareError> {
         while tokens.len() < count {
             let more = BATCH.min(count - tokens.len());
             let steps = format!(
@@ -353,7 +351,7 @@ impl Ground<'_> {
                 return Err(refused(self.flow, &what, &trace));
             }
         }
-        Ok(tokens)
+        Ok(())
     }
 
     /// A request that hands out one token more without ending another, and the field that the token is in.
@@ -408,25 +406,30 @@ impl Ground<'_> {
     }
 
     fn expired(&self) -> Result<String, PrepareError> {
-        let binding = self.profile.flows.get(&self.flow).ok_or_else(|| self.no_flow())?;
-        let lifetime =
-            ["access_token", "token"].iter().find_map(|name| binding.lifetimes.get(*name));
-        let lifetime = lifetime.ok_or_else(|| {
+        let lifetime = self.lifetime().ok_or_else(|| {
             PrepareError::Unsupported(format!("tokens of {} do not expire", self.flow))
         })?;
         let seconds = lifetime.as_secs() + LEEWAY;
         Ok(format!("- run: {{procedure: obtain_token}}\n- wait: {seconds}s\n{ASK}"))
     }
 
+    /// That a logout of the login with JWTs revokes the token.
+    pub(super) fn logout_revokes(&self) -> Result<(), PrepareError> {
+        let choice = self.binding()?.choices.get("logout");
+        match choice.is_some_and(|choice| choice == "revoking") {
+            true => Ok(()),
+            false => Err(PrepareError::Unsupported(
+                "a logout of jwt-login does not revoke the token, as the profile says".to_owned(),
+            )),
+        }
+    }
+
     fn revoked(&self) -> Result<String, PrepareError> {
-        let binding = self.profile.flows.get(&self.flow).ok_or_else(|| self.no_flow())?;
-        let revoking = binding.choices.get("logout").is_some_and(|choice| choice == "revoking");
         let act = match self.flow {
             Flow::GatewayButton => "send: {operation: revoke, token: \"${token}\"}",
-            Flow::JwtLogin if revoking => "send: {operation: logout, token: \"${token}\"}",
             Flow::JwtLogin => {
-                let why = "a logout of jwt-login does not revoke the token, as the profile says";
-                return Err(PrepareError::Unsupported(why.to_owned()));
+                self.logout_revokes()?;
+                "send: {operation: logout, token: \"${token}\"}"
             }
             _ if self.hooks.offers("revoke") => {
                 "hook: {name: revoke, say: Revoke the token., with: {token: \"${token}\"}}"
@@ -443,7 +446,7 @@ impl Ground<'_> {
     }
 
     fn other_environment(&self) -> Result<String, PrepareError> {
-        let binding = self.profile.flows.get(&self.flow).ok_or_else(|| self.no_flow())?;
+        let binding = self.binding()?;
         let [_, other, ..] = binding.environments.as_slice() else {
             return Err(PrepareError::Unsupported(format!("{} has one environment", self.flow)));
         };
@@ -464,7 +467,7 @@ impl Ground<'_> {
     }
 }
 
-const ASK: &str = "- send: {operation: validate, token: \"${token}\"}\n";
+pub(super) const ASK: &str = "- send: {operation: validate, token: \"${token}\"}\n";
 const VALID: &str =
     "- run: {procedure: obtain_token}\n- send: {operation: validate, token: \"${token}\"}\n";
 
@@ -493,36 +496,4 @@ fn refused(flow: Flow, why: &str, trace: &Trace) -> PrepareError {
     });
     let what = format!("no token of {flow} could be obtained: {}", book.redact(why));
     PrepareError::Refused { what, exchange }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mix_is_read_with_its_shares() {
-        let mix: Mix = "valid=98, unknown=1.5,malformed=0.5".parse().unwrap();
-        assert_eq!(mix.0, [(Kind::Valid, 98.0), (Kind::Unknown, 1.5), (Kind::Malformed, 0.5)]);
-        for (at, (kind, name)) in Kind::ALL.iter().enumerate() {
-            assert_eq!((*kind as usize, kind.name()), (at, *name));
-        }
-    }
-
-    #[test]
-    fn a_malformed_mix_is_refused_with_a_sentence() {
-        for (text, why) in [
-            ("", "has no `=`"),
-            ("valid", "has no `=`"),
-            ("vaild=1", "did you mean `valid`"),
-            ("valid=0", "no share above 0"),
-            ("valid=-1", "no share above 0"),
-            ("valid=x", "no share above 0"),
-            ("valid=inf", "no share above 0"),
-            ("valid=1,valid=2", "is there twice"),
-            ("valid=1,", "has no `=`"),
-        ] {
-            let error = text.parse::<Mix>().unwrap_err();
-            assert!(error.contains(why), "{text}: {error}");
-        }
-    }
 }

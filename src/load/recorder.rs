@@ -43,10 +43,6 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn answers(&self) -> u64 {
-        self.outcomes.iter().sum()
-    }
-
     pub(super) fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.outcomes.resize(self.outcomes.len().max(other.outcomes.len()), 0);
@@ -69,12 +65,24 @@ impl Counts {
 pub(super) struct Slice {
     /// The number of the second, counted from the start of the measurement.
     pub(super) second: u64,
+    /// Response times; the only place where a worker writes them down.
     pub(super) response: Histogram,
     pub(super) wrong: u64,
     pub(super) failed: u64,
     pub(super) sent: u64,
     /// The longest that a request was written late.
     pub(super) latest: u64,
+}
+
+impl Slice {
+    /// Adds what another worker saw in the same second.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.response.add(&other.response);
+        self.wrong += other.wrong;
+        self.failed += other.failed;
+        self.sent += other.sent;
+        self.latest = self.latest.max(other.latest);
+    }
 }
 
 /// What one worker measured.
@@ -84,8 +92,8 @@ pub(super) struct Recorder {
     from: u64,
     /// Whether service time can differ from response time, as it does where there is a schedule.
     scheduled: bool,
-    pub(super) response: Histogram,
-    service: Histogram,
+    /// Service times, where there is a schedule; elsewhere they are the response times.
+    pub(super) service: Histogram,
     pub(super) lateness: Histogram,
     pub(super) counts: Counts,
     pub(super) slice: Slice,
@@ -108,18 +116,12 @@ impl Recorder {
         Self {
             from: u64::try_from(warm_up.as_nanos()).unwrap_or(u64::MAX),
             scheduled,
-            response: Histogram::default(),
             service: Histogram::default(),
             lateness: Histogram::default(),
             counts: Counts { outcomes: vec![0; cases * outcomes], ..Counts::default() },
             slice: Slice::default(),
             outcomes,
         }
-    }
-
-    /// Service times; those of a run without a schedule are its response times.
-    pub(super) const fn service(&self) -> &Histogram {
-        if self.scheduled { &self.service } else { &self.response }
     }
 
     const fn counts_from(&self, due: u64) -> bool {
@@ -154,18 +156,23 @@ impl Recorder {
             return;
         }
         let response = moments.done.saturating_sub(moments.due);
-        self.response.record(response);
         self.slice.response.record(response);
         if self.scheduled {
             self.service.record(moments.done.saturating_sub(moments.sent));
         }
+        self.counts.bytes_received += bytes as u64;
+        self.mended(case, ruling);
+    }
+
+    /// Counts an answer and no time: that of a request beside what is measured.
+    #[inline]
+    pub(super) fn mended(&mut self, case: usize, ruling: super::court::Ruling) {
         let place = case * self.outcomes + usize::from(ruling.outcome);
         if let Some(count) = self.counts.outcomes.get_mut(place) {
             *count += 1;
         }
         self.counts.wrong += u64::from(ruling.wrong);
         self.slice.wrong += u64::from(ruling.wrong);
-        self.counts.bytes_received += bytes as u64;
     }
 
     pub(super) fn failed(&mut self, due: u64, failure: Failure, reason: String) {

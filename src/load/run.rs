@@ -8,16 +8,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::court::{Clerk, Tallied};
+use super::null::NullServer;
 use super::pacer::{Arrival, Pacer, Share, Stage};
-use super::prepare::Prepared;
+use super::prepare::{PrepareError, Prepared};
 use super::recorder::{Counts, Failure, Recorder, Slice};
+use super::renewal::{FreshTokens, TokenUpkeep};
+use super::seconds::{Seconds, quantiles};
 use super::stream::Endpoint;
 use super::threshold::Threshold;
 use super::verdict;
 use super::worker::{Orders, Shared, Work, Worker};
 use crate::model::{
-    CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport, Quantiles,
-    SecondReport,
+    CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport, SecondReport,
 };
 use crate::source::Random;
 use crate::stats::Histogram;
@@ -61,6 +63,8 @@ pub struct LoadSettings {
     pub seed: u64,
     /// What the run must keep to.
     pub thresholds: Vec<Threshold>,
+    /// Answers a second that the generator gets at most, where that was tried.
+    pub calibrated: Option<f64>,
 }
 
 /// Why a run did not take place.
@@ -81,6 +85,11 @@ pub trait Watcher {
     /// # Errors
     /// When what is shown or written could not be.
     fn second(&mut self, report: &SecondReport, response: &Histogram) -> std::io::Result<()>;
+
+    /// The valid tokens will expire soon: gets new ones. `None` when that is not its business.
+    fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {
+        None
+    }
 }
 
 /// A handle that ends a run from another thread.
@@ -109,7 +118,52 @@ pub fn load(
     watcher: &mut dyn Watcher,
     stop: &Stop,
 ) -> Result<LoadReport, LoadError> {
-    let plan = Plan::new(prepared, settings)?;
+    run(&Plan::new(prepared, settings)?, watcher, stop)
+}
+
+/// Runs the same requests against a server in this process that does nothing but answer: the report says what the
+/// generator does at most on this machine, with this many connections and workers.
+///
+/// # Errors
+/// As for [`load`].
+pub fn calibrate(
+    prepared: &Prepared,
+    settings: &LoadSettings,
+    stop: &Stop,
+) -> Result<LoadReport, LoadError> {
+    let form = &prepared.pool.case(0).form;
+    let server = NullServer::start(&prepared.sample, form.content())?;
+    let settings = LoadSettings {
+        model: match settings.requests {
+            Some(_) => Model::Closed(None),
+            None => Model::Closed(Some(CALIBRATION)),
+        },
+        warm_up: Duration::ZERO,
+        unix_socket: None,
+        thresholds: Vec::new(),
+        ..settings.clone()
+    };
+    let mut plan = Plan::new(prepared, &settings)?;
+    plan.endpoint = Endpoint::Tcp(server.address);
+    let mut report = run(&plan, &mut Nobody, stop)?;
+    report.invalid.clear();
+    Ok(report)
+}
+
+/// How long the generator is tried.
+const CALIBRATION: Duration = Duration::from_millis(500);
+
+/// Watches nothing.
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn second(&mut self, _: &SecondReport, _: &Histogram) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadReport, LoadError> {
+    let (prepared, settings) = (plan.prepared, plan.settings);
     let (done, finished) = mpsc::channel();
     let barrier = Arc::new(Barrier::new(settings.workers + 1));
     let start: Arc<OnceLock<Instant>> = Arc::default();
@@ -145,18 +199,21 @@ pub fn load(
         return Err(LoadError::Unreachable(format!("no connection to {}: {why}", plan.base)));
     }
     let mut seconds = Seconds::new(settings.workers);
-    // Ends when the last worker does.
-    for slice in slices {
-        seconds.hear(&slice, watcher)?;
+    let mut upkeep = TokenUpkeep::new(prepared.renewal);
+    loop {
+        match slices.recv_timeout(upkeep.wait()) {
+            Ok(slice) => seconds.hear(slice, watcher)?,
+            Err(mpsc::RecvTimeoutError::Timeout) => upkeep.renew(watcher, &stop.0),
+            // The last worker has ended.
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
     }
-    let mut works = Vec::new();
-    for thread in threads {
-        let work = thread.join().map_err(|_| std::io::Error::other("a worker panicked"))?;
-        works.push(work.unwrap_or_else(|| Err(std::io::Error::other("a worker did not start")))?);
-    }
+    let works = threads.into_iter().map(ended).collect::<std::io::Result<_>>()?;
     seconds.finish(watcher)?;
-    let mut report = plan.report(works, seconds.timeline);
+    let mut report = plan.report(works, seconds);
     report.interrupted = stop.is_set();
+    report.notes.extend(verdict::wave(&report));
+    report.notes.extend(upkeep.note());
     if up < settings.connections && settings.keep_alive {
         let why = why.unwrap_or_default();
         report.notes.push(format!(
@@ -167,6 +224,12 @@ pub fn load(
     report.invalid = verdict::invalid(&report);
     report.thresholds = settings.thresholds.iter().map(|one| one.hold(&report)).collect();
     Ok(report)
+}
+
+/// What a worker brings back.
+fn ended(thread: thread::JoinHandle<Option<std::io::Result<Work>>>) -> std::io::Result<Work> {
+    let work = thread.join().map_err(|_| std::io::Error::other("a worker panicked"))?;
+    work.unwrap_or_else(|| Err(std::io::Error::other("a worker did not start")))
 }
 
 /// A run with its schedule.
@@ -223,6 +286,8 @@ impl<'a> Plan<'a> {
         let orders = Orders {
             endpoint: self.endpoint.clone(),
             connections: part(settings.connections),
+            first_user: number * (settings.connections / workers)
+                + number.min(settings.connections % workers),
             requests,
             end: self.end(),
             warm_up: settings.warm_up,
@@ -242,9 +307,9 @@ impl<'a> Plan<'a> {
         Ok(Worker::new(orders, shared, pool, clerk, recorder, share, seconds)?)
     }
 
-    fn report(&self, works: Vec<Work>, timeline: Vec<SecondReport>) -> LoadReport {
+    fn report(&self, works: Vec<Work>, seconds: Seconds) -> LoadReport {
         let settings = self.settings;
-        let mut response = Histogram::default();
+        let Seconds { response, timeline, .. } = seconds;
         let mut service = Histogram::default();
         let mut lateness = Histogram::default();
         let mut counts = Counts::default();
@@ -253,8 +318,7 @@ impl<'a> Plan<'a> {
         let mut tallies: Vec<Tallied> = Vec::new();
         let mut last = 0;
         for work in works {
-            response.add(&work.recorder.response);
-            service.add(work.recorder.service());
+            service.add(&work.recorder.service);
             lateness.add(&work.recorder.lateness);
             counts.add(&work.recorder.counts);
             generator.idle = generator.idle.min(work.idle as f64 / work.ran.max(1) as f64);
@@ -262,6 +326,10 @@ impl<'a> Plan<'a> {
             last = last.max(work.last);
             merge(&mut tallies, work.clerk.tallies);
         }
+        if self.schedule.is_none() {
+            service.add(&response);
+        }
+        generator.calibrated = settings.calibrated;
         generator.connects = counts.connects;
         generator.lateness = self.schedule.is_some().then(|| quantiles(&lateness));
         let elapsed = Duration::from_nanos(last).saturating_sub(settings.warm_up);
@@ -281,12 +349,8 @@ impl<'a> Plan<'a> {
             asked,
             elapsed,
             sent: counts.sent,
-            answers: counts.answers(),
-            rate: if elapsed.is_zero() {
-                0.0
-            } else {
-                counts.answers() as f64 / elapsed.as_secs_f64()
-            },
+            answers: response.count(),
+            rate: a_second(response.count(), elapsed),
             wrong: counts.wrong,
             response: quantiles(&response),
             service: quantiles(&service),
@@ -336,6 +400,10 @@ impl<'a> Plan<'a> {
     }
 }
 
+fn a_second(count: u64, elapsed: Duration) -> f64 {
+    if elapsed.is_zero() { 0.0 } else { count as f64 / elapsed.as_secs_f64() }
+}
+
 fn endpoint(base: &str, settings: &LoadSettings) -> Result<Endpoint, LoadError> {
     use std::net::ToSocketAddrs as _;
     let unreachable = |why: String| LoadError::Unreachable(why);
@@ -382,72 +450,4 @@ fn failures(counts: &Counts) -> Vec<FailureReport> {
         })
         .filter(|failure| failure.count > 0)
         .collect()
-}
-
-/// The points of a histogram.
-pub(super) fn quantiles(histogram: &Histogram) -> Quantiles {
-    Quantiles {
-        count: histogram.count(),
-        mean: histogram.mean(),
-        p50: histogram.quantile(0.5),
-        p75: histogram.quantile(0.75),
-        p90: histogram.quantile(0.9),
-        p95: histogram.quantile(0.95),
-        p99: histogram.quantile(0.99),
-        p99_9: histogram.quantile(0.999),
-        p99_99: histogram.quantile(0.9999),
-        max: histogram.longest(),
-    }
-}
-
-/// The seconds of a run: those of its workers, put together.
-struct Seconds {
-    workers: usize,
-    /// Seconds that some workers have not finished.
-    open: BTreeMap<u64, (usize, Slice)>,
-    timeline: Vec<SecondReport>,
-}
-
-impl Seconds {
-    const fn new(workers: usize) -> Self {
-        Self { workers, open: BTreeMap::new(), timeline: Vec::new() }
-    }
-
-    fn hear(&mut self, slice: &Slice, watcher: &mut dyn Watcher) -> std::io::Result<()> {
-        let second = slice.second;
-        let (parts, whole) = self.open.entry(second).or_default();
-        *parts += 1;
-        whole.second = second;
-        whole.response.add(&slice.response);
-        whole.wrong += slice.wrong;
-        whole.failed += slice.failed;
-        whole.sent += slice.sent;
-        whole.latest = whole.latest.max(slice.latest);
-        if *parts == self.workers { self.close(second, watcher) } else { Ok(()) }
-    }
-
-    fn finish(&mut self, watcher: &mut dyn Watcher) -> std::io::Result<()> {
-        while let Some(second) = self.open.keys().next().copied() {
-            self.close(second, watcher)?;
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, second: u64, watcher: &mut dyn Watcher) -> std::io::Result<()> {
-        let Some((_, slice)) = self.open.remove(&second) else { return Ok(()) };
-        let report = SecondReport {
-            second,
-            sent: slice.sent,
-            answers: slice.response.count(),
-            wrong: slice.wrong,
-            failed: slice.failed,
-            response: quantiles(&slice.response),
-            latest: Duration::from_nanos(slice.latest),
-        };
-        if report.sent + report.answers + report.failed == 0 {
-            return Ok(());
-        }
-        self.timeline.push(report);
-        watcher.second(&report, &slice.response)
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::court::Ruling;
+use super::court::{Expected, Ruling};
+use super::form::{Form, Tokens};
 use super::pacer::{Pacer, Stage};
+use super::pool::Case;
 use super::recorder::{Moments, Recorder};
-use crate::model::{Flow, GeneratorReport, LoadReport, Quantiles};
+use crate::model::{Flow, GeneratorReport, LoadReport, Quantiles, Request};
 use crate::stats::Histogram;
 
 /// A run of a thousand right answers.
@@ -35,6 +37,22 @@ pub(super) fn report() -> LoadReport {
         invalid: Vec::new(),
         notes: Vec::new(),
         interrupted: false,
+    }
+}
+
+/// A case that asks for nothing in particular.
+pub(super) fn case() -> Case {
+    let request = Request { base: "http://127.0.0.1:1".to_owned(), ..Request::default() };
+    Case {
+        name: "valid".to_owned(),
+        weight: 1.0,
+        expected: Expected::Refusal,
+        operation: "validate".to_owned(),
+        environment: None,
+        form: Form::fixed(request).unwrap(),
+        tokens: Tokens::default(),
+        keeps: None,
+        varies: false,
     }
 }
 
@@ -73,12 +91,12 @@ fn a_stall_of_the_server_is_in_the_response_times_and_not_in_the_generators_late
     let millis = |histogram: &Histogram, share| histogram.quantile(share).as_nanos() as f64 / 1e6;
     // A tenth of all requests falls into a stall and waits for its end: P(longer than x) = (0.5 s - x) / 5 s.
     for (share, truth) in [(0.99, 451.0), (0.999, 495.0)] {
-        let seen = millis(&recorder.response, share);
+        let seen = millis(&recorder.slice.response, share);
         assert!((seen / truth - 1.0).abs() < 0.05, "{share}: {seen} instead of {truth}");
     }
-    assert!((millis(&recorder.response, 0.5) - 0.1).abs() < 0.1);
+    assert!((millis(&recorder.slice.response, 0.5) - 0.1).abs() < 0.1);
     // Counted from the writing of the request, the stall all but disappears: 64 requests of 10,000 wait.
-    assert!(millis(recorder.service(), 0.99) < 2.0);
+    assert!(millis(&recorder.service, 0.99) < 2.0);
     assert_eq!(recorder.lateness.longest(), Duration::ZERO);
-    assert_eq!(recorder.counts.answers(), 60_000);
+    assert_eq!(recorder.slice.response.count(), 60_000);
 }

@@ -3,25 +3,25 @@
 //! A request costs one write and one read. Readiness is told once for each change (edge-triggered), so nothing is
 //! registered again, and an answer that was read in one piece is not looked for twice.
 
+mod answers;
 mod upkeep;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use super::court::{Clerk, Ruling};
-use super::framing::{Frame, Framing, frame, response};
+use super::court::Clerk;
+use super::form::Tokens;
 use super::pacer::Share;
-use super::pool::Pool;
-use super::recorder::{Failure, Moments, Recorder, Slice};
+use super::pool::{Case, OWN, Pool};
+use super::recorder::{Failure, Recorder, Slice};
 use super::stream::{Endpoint, Stream};
 use super::timer::Timer;
-use crate::model::{Exchange, Timing};
 use crate::source::Random;
 
 /// What all workers of a run share. Nothing in it is written for a request.
@@ -29,6 +29,29 @@ use crate::source::Random;
 pub(super) struct Shared {
     /// Somebody wants the run to end now.
     pub(super) stop: AtomicBool,
+    /// How often tokens were renewed.
+    generation: AtomicU32,
+    /// The tokens that take the place of a case's own ones.
+    fresh: Mutex<Option<Fresh>>,
+}
+
+/// Tokens that take the place of those of a case.
+#[derive(Clone, Debug)]
+pub(super) struct Fresh {
+    pub(super) case: usize,
+    pub(super) tokens: Arc<Tokens>,
+}
+
+impl Shared {
+    /// Hands out new tokens; workers take them within some milliseconds.
+    pub(super) fn hand_out(&self, fresh: Fresh) {
+        *self.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn fresh(&self) -> Option<Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What a worker is told.
@@ -36,6 +59,8 @@ pub(super) struct Shared {
 pub(super) struct Orders {
     pub(super) endpoint: Endpoint,
     pub(super) connections: usize,
+    /// The number of the first of its users among those of all workers.
+    pub(super) first_user: usize,
     /// Requests to send at most.
     pub(super) requests: Option<u64>,
     /// When to send no more, counted from the start.
@@ -69,6 +94,11 @@ struct Connection {
     free: u64,
     case: u32,
     token: u32,
+    /// Which generation of tokens its token is of.
+    generation: u32,
+    /// The user of this connection: where it is in its turn, and its own token.
+    place: u32,
+    own: String,
     /// A request waits for the connection to be made.
     waiting: bool,
     /// What could not be written at once, and an answer that came in pieces.
@@ -100,6 +130,10 @@ pub(super) struct Worker {
     /// Where finished seconds go: one message a second.
     seconds: Sender<Slice>,
     pool: Arc<Pool>,
+    /// How often tokens were renewed, and those of the last two times.
+    generation: u32,
+    fresh: Option<Fresh>,
+    stale: Option<Fresh>,
     clerk: Clerk,
     recorder: Recorder,
     share: Option<Share>,
@@ -148,8 +182,10 @@ impl Worker {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
-        let connections: Vec<Connection> =
-            (0..orders.connections).map(|_| Connection::new()).collect();
+        let first = orders.first_user;
+        let connections: Vec<Connection> = (first..first + orders.connections)
+            .map(|user| Connection::new(pool.first_of(user).unwrap_or_default()))
+            .collect();
         let count = connections.len();
         Ok(Self {
             end: u64::try_from(orders.end.as_nanos()).unwrap_or(u64::MAX),
@@ -159,6 +195,9 @@ impl Worker {
             shared,
             seconds,
             pool,
+            generation: 0,
+            fresh: None,
+            stale: None,
             clerk,
             recorder,
             share,
@@ -216,31 +255,29 @@ impl Worker {
         let mut events = Events::with_capacity(1024);
         for at in 0..self.connections.len() {
             match self.connections[at].state {
-                State::Idle if self.share.is_some() => self.idle.push_back(at as u32),
-                State::Idle => self.send_now(at),
+                State::Idle => self.free(at, 0),
                 State::Down => self.down.push(at as u32),
                 State::Connecting | State::Busy => {}
             }
         }
         let mut looked = 0;
         loop {
-            let now = self.now();
-            self.send_due(now);
+            let mut now = self.send_due(self.now());
             if now >= looked {
                 looked = now + TICK.as_nanos() as u64;
                 self.look_after(now);
                 if self.is_over(now) {
                     break;
                 }
+                now = self.now();
             }
-            let wait = self.patience()?;
-            let before = self.now();
+            let wait = self.patience(now)?;
             match self.poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            self.waited += self.now().saturating_sub(before);
+            self.waited += self.now().saturating_sub(now);
             for event in &events {
                 if event.token() != TIMER {
                     self.ready(event.token().0, event.is_read_closed());
@@ -283,48 +320,48 @@ impl Worker {
     }
 
     /// How long to wait for readiness: until the next request is due, when there is a connection for it.
-    fn patience(&mut self) -> io::Result<Duration> {
+    fn patience(&mut self, now: u64) -> io::Result<Duration> {
         let Some(due) = self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0) else {
             return Ok(TICK);
         };
-        let now = self.now();
         self.timer.wake_at(due, now, TICK)
     }
 
-    /// Sends everything that is due, as far as connections are free.
+    /// Sends everything that is due, as far as connections are free. The time it is then.
     #[inline]
-    fn send_due(&mut self, mut now: u64) {
+    fn send_due(&mut self, mut now: u64) -> u64 {
         while let Some(due) = self.next_due {
-            if due > now || self.left == 0 || self.idle.is_empty() || now >= self.end {
-                return;
+            if due > now || self.left == 0 || now >= self.end {
+                break;
             }
-            let Some(at) = self.idle.pop_front() else { return };
+            let Some(at) = self.idle.pop_front() else { break };
             self.next_due = self.share.as_mut().and_then(Share::next_due);
             let at = at as usize;
             self.connections[at].due = due;
-            self.begin(at);
+            self.begin(at, now);
             now = self.now();
         }
+        now
     }
 
-    /// Sends the next request of a run without a schedule.
+    /// Sends the next request of a run without a schedule, or one that is beside the schedule.
     #[inline]
-    fn send_now(&mut self, at: usize) {
-        let now = self.now();
+    fn send_now(&mut self, at: usize, now: u64) {
         if now >= self.end || self.left == 0 {
             self.connections[at].state = State::Idle;
             return;
         }
         self.connections[at].due = now;
-        self.begin(at);
+        self.begin(at, now);
     }
 
     /// Begins a request whose due moment is set; connects first where there is no connection.
     #[inline]
-    fn begin(&mut self, at: usize) {
-        self.left -= 1;
-        let (case, token) = self.pool.pick(&mut self.random);
+    fn begin(&mut self, at: usize, now: u64) {
         let connection = &mut self.connections[at];
+        let place = connection.place as usize;
+        let (case, token) = self.pool.pick(place, &mut self.random);
+        self.left -= u64::from(!self.pool.mends(place));
         connection.case = case as u32;
         connection.token = token as u32;
         self.busy += 1;
@@ -332,17 +369,19 @@ impl Worker {
             connection.waiting = true;
             self.connect(at);
         } else {
-            self.write(at);
+            self.write(at, now);
         }
     }
 
-    /// Writes the request of a connection.
+    /// Writes the request of a connection at this moment.
     #[inline]
-    fn write(&mut self, at: usize) {
+    fn write(&mut self, at: usize, now: u64) {
         let connection = &mut self.connections[at];
         let (number, token) = (connection.case as usize, connection.token as usize);
         let case = self.pool.case(number);
-        let token = case.tokens.get(token);
+        let tokens = tokens(case, number, self.fresh.as_ref());
+        let token = if token == OWN { &connection.own } else { tokens.get(token) };
+        connection.generation = self.generation;
         let kept = self.written == (number, token.len());
         if let Err(error) = case.form.write(token, kept, &mut self.request) {
             return self.fail(at, Failure::Nonsense, error.to_string());
@@ -351,16 +390,17 @@ impl Worker {
         connection.state = State::Busy;
         connection.waiting = false;
         connection.wanted = 0;
-        let sent = self.started.elapsed().as_nanos() as u64;
-        connection.sent = sent;
+        connection.sent = now;
         // A run without a schedule measures from here; connecting is part of the answer where each needs it.
         if self.share.is_none() && self.orders.keep_alive {
-            connection.due = sent;
+            connection.due = now;
         }
         let (due, free) = (connection.due, connection.free);
         let Some(stream) = &mut connection.stream else { return };
         let result = stream.write(&self.request);
-        self.recorder.sent(due, free, sent, self.request.len());
+        if !self.pool.mends(number) {
+            self.recorder.sent(due, free, now, self.request.len());
+        }
         match result {
             Ok(written) if written == self.request.len() => {}
             Ok(written) => connection.unwritten.extend_from_slice(&self.request[written..]),
@@ -400,140 +440,29 @@ impl Worker {
         }
     }
 
+    /// The connection can take its next request.
     #[inline]
-    fn read(&mut self, at: usize, closed: bool) {
-        loop {
-            let connection = &mut self.connections[at];
-            let Some(stream) = &mut connection.stream else { return };
-            match stream.read(&mut self.buffer) {
-                Ok(0) => return self.ended(at, "by the server"),
-                Ok(read) => {
-                    let now = self.started.elapsed().as_nanos() as u64;
-                    let drained = read < self.buffer.len() && stream.drains() && !closed;
-                    if connection.partial.is_empty() {
-                        let case = connection.case as usize;
-                        if let Some(ruling) = self.clerk.remembered(case, &self.buffer[..read]) {
-                            self.answered(at, now, ruling, read);
-                            return self.next(at, closed);
-                        }
-                    }
-                    if self.examine(at, read, now) || drained {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.ended(at, &error.to_string()),
-            }
-        }
-    }
-
-    /// Looks at bytes that are no answer known by heart. Says whether the exchange is over.
-    fn examine(&mut self, at: usize, read: usize, now: u64) -> bool {
-        let connection = &mut self.connections[at];
-        connection.partial.extend_from_slice(&self.buffer[..read]);
-        if connection.partial.len() < connection.wanted {
-            return false;
-        }
-        let head = self.pool.case(connection.case as usize).form.is_head();
-        match frame(&connection.partial, head, self.orders.limit) {
-            Framing::Partial(wanted) => {
-                connection.wanted = wanted;
-                false
-            }
-            Framing::UntilClose(_) => false,
-            Framing::Broken(why) => {
-                self.fail(at, Failure::Nonsense, why);
-                true
-            }
-            Framing::Whole(frame) => {
-                self.whole(at, &frame, now);
-                true
-            }
-        }
-    }
-
-    /// The connection ended while an answer was awaited.
-    fn ended(&mut self, at: usize, how: &str) {
-        let connection = &self.connections[at];
-        let now = self.now();
-        let head = self.pool.case(connection.case as usize).form.is_head();
-        if let Framing::UntilClose(frame) = frame(&connection.partial, head, self.orders.limit) {
-            return self.whole(at, &frame, now);
-        }
-        let read = connection.partial.len();
-        let place = if read == 0 {
-            "before its first byte".to_owned()
-        } else {
-            format!("after {read} bytes")
-        };
-        self.fail(at, Failure::Closed, format!("the answer was cut off {place} ({how})"));
-    }
-
-    /// An answer that is whole and not known yet.
-    fn whole(&mut self, at: usize, frame: &Frame, now: u64) {
-        let connection = &mut self.connections[at];
-        let bytes = std::mem::take(&mut connection.partial);
-        let number = connection.case as usize;
-        let case = self.pool.case(number);
-        let token = case.tokens.get(connection.token as usize);
-        let Some(reply) = response(&bytes, frame) else {
-            return self.fail(at, Failure::Nonsense, "an answer without a status".to_owned());
-        };
-        let timing =
-            Timing { sent: Duration::from_nanos(connection.sent), done: Duration::from_nanos(now) };
-        let exchange = Exchange {
-            operation: case.operation.clone(),
-            environment: case.environment.clone(),
-            request: case.form.request(token),
-            reply: Ok(reply),
-            timing,
-            server_now: None,
-        };
-        let usual = frame.keeps && frame.end == bytes.len();
-        let known = usual.then_some(&bytes[..]);
-        let ruling = self.clerk.judge(number, &case.expected, exchange, token, known, now);
-        self.answered(at, now, ruling, frame.end);
-        let leftover = bytes.len() > frame.end;
-        self.next(at, leftover || !frame.keeps);
-    }
-
-    #[inline]
-    fn answered(&mut self, at: usize, now: u64, ruling: Ruling, bytes: usize) {
-        let connection = &mut self.connections[at];
-        let moments = Moments { due: connection.due, sent: connection.sent, done: now };
-        self.recorder.answered(moments, connection.case as usize, ruling, bytes);
-        connection.free = now;
-        self.last = now;
-        self.busy -= 1;
-    }
-
-    /// The connection is free for the next request.
-    #[inline]
-    fn next(&mut self, at: usize, closes: bool) {
-        if closes || !self.orders.keep_alive {
-            self.drop_stream(at);
-            if self.orders.keep_alive {
-                // Another one takes its place before the next request needs it.
-                return self.connect(at);
-            }
-        }
-        self.free(at);
-    }
-
-    #[inline]
-    fn free(&mut self, at: usize) {
+    fn free(&mut self, at: usize, now: u64) {
         self.connections[at].state = State::Idle;
-        if self.share.is_some() {
+        if self.share.is_some() && !self.pool.mends(self.connections[at].place as usize) {
             self.idle.push_back(at as u32);
         } else {
-            self.send_now(at);
+            self.send_now(at, now);
         }
     }
 }
 
+/// The tokens of a case: its own, or those that took their place.
+#[inline]
+fn tokens<'a>(case: &'a Case, number: usize, fresh: Option<&'a Fresh>) -> &'a Tokens {
+    match fresh {
+        Some(fresh) if fresh.case == number => &fresh.tokens,
+        _ => &case.tokens,
+    }
+}
+
 impl Connection {
-    const fn new() -> Self {
+    fn new(own: &str) -> Self {
         Self {
             stream: None,
             state: State::Down,
@@ -542,6 +471,9 @@ impl Connection {
             free: 0,
             case: 0,
             token: 0,
+            generation: 0,
+            place: 0,
+            own: own.to_owned(),
             waiting: false,
             unwritten: Vec::new(),
             partial: Vec::new(),

@@ -173,6 +173,9 @@ pub struct GeneratorReport {
     pub judged: u64,
     /// Connections that were made after the start.
     pub connects: u64,
+    /// Answers a second that it got from a server in the same process that does nothing but answer, where that was tried.
+    #[serde(default)]
+    pub calibrated: Option<f64>,
     /// How late requests were written because of the generator; only where there is a schedule.
     pub lateness: Option<Quantiles>,
 }

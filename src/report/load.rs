@@ -175,7 +175,16 @@ fn generator(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
         generator.idle * 100.0,
         grouped(generator.judged),
         grouped(generator.connects)
-    )
+    )?;
+    match generator.calibrated {
+        Some(most) if most > 0.0 => writeln!(
+            out,
+            "           {} answers a second from a server that does nothing: this run needed {:.0} % of what the generator can do",
+            grouped(most as u64),
+            report.rate / most * 100.0
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// One second of a run in a line, as a terminal shows it while the run goes on.

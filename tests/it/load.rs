@@ -95,6 +95,88 @@ fn tokens_that_wear_out_are_reported_as_refused_with_the_exchange_and_without_th
     run.says("Authorization: Bearer ${token}").says("curl:");
 }
 
+#[test]
+fn a_fault_that_refuses_one_good_token_in_a_thousand_is_reported_in_each_flow() {
+    for flow in
+        ["gateway-button", "channel-login", "visitor-login", "jwt-login", "environment-token"]
+    {
+        let fault = ["load", "--flow", flow, "--fault", "one-in-a-thousand-refused"];
+        let run = gatecrash(&[&fault[..], &["--tokens", "1", "-n", "3000"]].concat());
+        run.exits(1).says("REFUSED  valid tokens are refused: 3 of 3,000 answers");
+        run.says("3 valid answers: ").says("${token}").says("sent     | ").says("received | ");
+    }
+}
+
+#[test]
+fn users_ask_for_tokens_in_each_flow_and_every_answer_is_right() {
+    for flow in
+        ["gateway-button", "channel-login", "visitor-login", "jwt-login", "environment-token"]
+    {
+        let run = gatecrash(&["load", "--flow", flow, "--workload", "issue", "-n", "60"]);
+        run.exits(0).says("RIGHT  each of 60 answers was right").says("issue -> issued");
+    }
+}
+
+#[test]
+fn each_user_refreshes_with_the_token_that_it_was_given_last() {
+    let arguments =
+        ["load", "--flow", "jwt-login", "--workload", "refresh", "-c", "8", "-n", "400"];
+    for more in [&[][..], &["--no-keep-alive"], &["--rate", "4000"]] {
+        let run = gatecrash(&[&arguments[..], more].concat());
+        // A machine that is busy may not keep the rate.
+        assert!([0, 4].contains(&run.code), "{run:?}");
+        run.says("RIGHT  each of ").says("refresh -> issued");
+        assert!(!run.out.contains("after a lost answer"), "{}", run.out);
+    }
+}
+
+#[test]
+fn a_user_whose_chain_of_refreshes_broke_logs_in_again_beside_what_is_measured() {
+    let fault = ["load", "--flow", "jwt-login", "--workload", "refresh", "--fault"];
+    let run = gatecrash(&[&fault[..], &["refresh-ends-others", "-c", "2", "-n", "40"]].concat());
+    run.exits(1).says("login, after a lost answer -> issued").says("refresh -> denied");
+}
+
+#[test]
+fn a_token_that_was_revoked_is_refused_from_then_on() {
+    let turn = ["--workload", "revoke", "-c", "4", "-n", "400"];
+    for more in [
+        &["--flow", "gateway-button"][..],
+        &["--flow", "jwt-login", "--variant", "jwt-login.logout=revoking"],
+    ] {
+        let run = gatecrash(&[&["load"], &turn[..], more].concat());
+        run.exits(0).says("RIGHT  each of 400 answers was right");
+        for outcome in ["issue -> issued", "use -> accepted", "use after revoke -> denied"] {
+            run.says(outcome);
+        }
+    }
+    let fault = ["load", "--fault", "delete-keeps-token"];
+    gatecrash(&[&fault[..], &turn].concat()).exits(1).says("use after revoke -> accepted");
+}
+
+#[test]
+fn tokens_are_renewed_through_the_flow_before_they_expire() {
+    let (folder, profile) = profile(stub(|_, writer| accept(writer)));
+    let text = std::fs::read_to_string(&profile).unwrap();
+    // A tenth of the time of the run: however slow the machine is, some of them are renewed.
+    let short = text.replace("    identities:", "    lifetimes: {token: 100ms}\n    identities:");
+    std::fs::write(&profile, short).unwrap();
+    let run = gatecrash(&["load", &profile, "--duration", "1s", "--warm-up", "0s", "-c", "2"]);
+    run.exits(0).says("RIGHT").says("note: the valid tokens were renewed ");
+    drop(folder);
+}
+
+#[test]
+fn the_generator_says_what_it_does_at_most() {
+    for workload in ["validate", "issue"] {
+        let arguments = ["load", "--calibrate", "--workload", workload, "-n", "300", "-c", "8"];
+        let run = gatecrash(&[&arguments[..], &["--flow", "channel-login"]].concat());
+        // How much of it the run needed is for the machine to say.
+        assert!([0, 4].contains(&run.code), "{run:?}");
+        run.says("RIGHT  each of 300 answers").says("from a server that does nothing");
+    }
+}
+
 /// What a server answers to the n-th validation.
 type Validation = fn(usize, &mut TcpStream);
 
@@ -235,6 +317,11 @@ fn a_mistake_is_told_before_anything_runs() {
         (&["--tokens-from", "no-such-file"], 2, "no-such-file"),
         (&["--report", "xml=x"], 2, "`xml` is not a format"),
         (&["--report", "json=/no/such/folder/x"], 2, "cannot be written"),
+        (&["--workload", "isue"], 2, "a similar value exists: 'issue'"),
+        (&["--workload", "issue", "--mix", "unknown=1"], 2, "are for the workload `validate`"),
+        (&["--workload", "refresh"], 2, "gateway-button of reference server has no refresh tokens"),
+        (&["--flow", "channel-login", "--workload", "revoke"], 2, "no request that revokes"),
+        (&["--workload", "revoke", "--calibrate"], 2, "one answer for all requests"),
         (&["--mix", "expired=1"], 2, "do not expire"),
         (&["--mix", "other-environment=1"], 2, "has one environment"),
         (&["--flow", "jwt-login", "--mix", "revoked=1"], 2, "does not revoke"),

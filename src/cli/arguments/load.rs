@@ -37,6 +37,10 @@ pub(in crate::cli) struct Load {
     /// Not measured at the beginning; 1s, or none with a number of requests.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) warm_up: Option<Duration>,
+    /// What users do, one on each connection: `validate` tokens; `issue`: log in; `refresh`: exchange a refresh token for the next one;
+    /// `revoke`: get a token, use it, revoke it and try it once more.
+    #[arg(long, value_name = "WHAT", default_value = "validate")]
+    pub(in crate::cli) workload: WorkloadMode,
     /// Valid tokens in rotation, each obtained through the flow.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(in crate::cli) tokens: u32,
@@ -58,6 +62,9 @@ pub(in crate::cli) struct Load {
     /// Worker threads; half of the processors without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(in crate::cli) workers: Option<u16>,
+    /// Finds out first what the generator does at most on this machine, against a server that does nothing but answer.
+    #[arg(long)]
+    pub(in crate::cli) calibrate: bool,
     /// Makes a new connection for each request.
     #[arg(long)]
     pub(in crate::cli) no_keep_alive: bool,
@@ -105,6 +112,14 @@ pub(in crate::cli) struct Stages(pub(in crate::cli) Vec<Stage>);
 pub(in crate::cli) enum ArrivalMode {
     Constant,
     Poisson,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(in crate::cli) enum WorkloadMode {
+    Validate,
+    Issue,
+    Refresh,
+    Revoke,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -1,29 +1,32 @@
 //! `gatecrash load`.
 
 mod capacity;
+mod sinks;
+mod supply;
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, IsTerminal as _};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use crate::check::Connection;
-use crate::cli::arguments::{ArrivalMode, Load, PopularityMode};
+use self::sinks::{Format, Sinks};
+use self::supply::Supply;
+use crate::cli::arguments::{ArrivalMode, Load};
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::{Output, World, shelf, target};
 use crate::load::{
-    Arrival, Asked, Ground, LoadError, LoadSettings, Model, Popularity, PrepareError, Prepared,
-    Stage, Stop, Watcher, load,
+    Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
+    calibrate, load,
 };
 use crate::model::{ComplaintReport, Flow, LoadReport, SecondReport, ThresholdState};
-use crate::report::{load_line, write_load, write_load_csv, write_load_json};
+use crate::report::{load_line, write_load};
 use crate::stats::{Histogram, HistogramLog};
 use crate::target::{Library, Profile};
 use crate::wire::TlsRoots;
@@ -58,9 +61,11 @@ pub(in crate::cli) fn run(
         );
         return Err(UsageError(message).into());
     }
-    let prepared = prepare(arguments, &library, &aim.profile, flow, seed)?;
-    drop(library);
-    let settings = settings(arguments, &aim.profile, seed);
+    let supply = Supply::new(arguments, library, &aim.profile, flow, seed)?;
+    let prepared = supply.prepare()?;
+    // What is not needed any more is not to be measured either.
+    let supply = Some(supply).filter(|_| prepared.expires());
+    let mut settings = settings(arguments, &aim.profile, seed);
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
     eprintln!(
@@ -71,7 +76,10 @@ pub(in crate::cli) fn run(
     if arguments.find_capacity {
         return capacity::search(&prepared, settings, arguments, &stop, world);
     }
-    let mut audience = Audience::new(&mut sinks)?;
+    if arguments.calibrate {
+        settings.calibrated = Some(calibrate(&prepared, &settings, &stop).map_err(wrong)?.rate);
+    }
+    let mut audience = Audience { supply: supply.as_ref(), ..Audience::new(&mut sinks)? };
     let mut report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
     if aim.is_local() {
@@ -202,69 +210,6 @@ impl Aim {
     }
 }
 
-fn prepare(
-    arguments: &Load,
-    library: &Arc<Library>,
-    profile: &Profile,
-    flow: Flow,
-    seed: u64,
-) -> anyhow::Result<Prepared> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime did not start")?;
-    let connection = Connection::new(profile, false, Instant::now())?;
-    let ground = Ground {
-        library: Arc::clone(library),
-        profile,
-        flow,
-        wires: Arc::clone(&connection.wires),
-        hooks: &connection.hooks,
-        clock: &connection.clock,
-        seed,
-    };
-    let given = match &arguments.tokens_from {
-        Some(path) => tokens_of(path)?,
-        None => Vec::new(),
-    };
-    let asked = Asked {
-        given,
-        tokens: arguments.tokens as usize,
-        mix: arguments.mix.clone(),
-        popularity: match arguments.popularity {
-            PopularityMode::Uniform => Popularity::Uniform,
-            PopularityMode::Zipf => Popularity::Zipf,
-        },
-        keep_alive: !arguments.no_keep_alive,
-    };
-    let shows = io::stderr().is_terminal();
-    let mut progress = |tokens: usize| {
-        if shows {
-            eprint!("\r{tokens} of {} tokens ", arguments.tokens);
-        }
-    };
-    let prepared = runtime.block_on(ground.prepare(&asked, &mut progress));
-    if shows {
-        eprint!("\r\x1b[K");
-    }
-    prepared.map_err(|error| match error {
-        PrepareError::Unsupported(why) => UsageError(why).into(),
-        refused @ PrepareError::Refused { .. } => TargetError(refused.to_string()).into(),
-    })
-}
-
-/// The tokens in a file, one a line.
-fn tokens_of(path: &Path) -> anyhow::Result<Vec<String>> {
-    let wrong = |why: String| UsageError(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let tokens: Vec<String> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    match tokens.is_empty() {
-        true => Err(wrong("there are no tokens in it".to_owned()).into()),
-        false => Ok(tokens),
-    }
-}
-
 fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
     let processors = available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = arguments.workers.map_or((processors / 2).max(1), usize::from);
@@ -303,6 +248,7 @@ fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
         roots: arguments.ca.clone().map_or(TlsRoots::Public, TlsRoots::File),
         seed,
         thresholds: arguments.threshold.clone(),
+        calibrated: None,
     }
 }
 
@@ -349,6 +295,7 @@ impl Drop for Interrupts {
 
 /// Whoever hears of each second: a person at a terminal, and a log.
 struct Audience<'a> {
+    supply: Option<&'a Supply<'a>>,
     shows: bool,
     log: Option<HistogramLog<&'a mut BufWriter<File>>>,
 }
@@ -359,7 +306,7 @@ impl<'a> Audience<'a> {
             concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
         let log = sinks.0.iter_mut().find(|sink| sink.format == Format::Hdr);
         let log = log.map(|sink| HistogramLog::begin(&mut sink.out, SystemTime::now(), comment));
-        Ok(Self { shows: io::stderr().is_terminal(), log: log.transpose()? })
+        Ok(Self { supply: None, shows: io::stderr().is_terminal(), log: log.transpose()? })
     }
 
     fn finish(self) -> io::Result<()> {
@@ -383,63 +330,8 @@ impl Watcher for Audience<'_> {
             None => Ok(()),
         }
     }
-}
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Format {
-    Csv,
-    Hdr,
-    Json,
-}
-
-struct Sink {
-    format: Format,
-    path: PathBuf,
-    out: BufWriter<File>,
-}
-
-/// Files that reports go to. They are opened before anything runs.
-struct Sinks(Vec<Sink>);
-
-impl Sinks {
-    fn open(reports: &[String]) -> anyhow::Result<Self> {
-        let mut sinks: Vec<Sink> = Vec::new();
-        for report in reports {
-            let wrong = |message: String| anyhow::Error::from(UsageError(message));
-            let (format, path) = report.split_once('=').ok_or_else(|| {
-                wrong(format!("`{report}` is not a report; write json=PATH, csv=PATH or hdr=PATH"))
-            })?;
-            let format = match format {
-                "csv" => Format::Csv,
-                "hdr" => Format::Hdr,
-                "json" => Format::Json,
-                _ => {
-                    return Err(wrong(format!(
-                        "`{format}` is not a format; there are csv, hdr and json"
-                    )));
-                }
-            };
-            if format == Format::Hdr && sinks.iter().any(|sink| sink.format == format) {
-                return Err(wrong("there can be one report hdr=PATH".to_owned()));
-            }
-            let file = File::create(path)
-                .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
-            sinks.push(Sink { format, path: PathBuf::from(path), out: BufWriter::new(file) });
-        }
-        Ok(Self(sinks))
-    }
-
-    fn write(&mut self, report: &LoadReport) -> io::Result<()> {
-        for Sink { format, path, out } in &mut self.0 {
-            let written = match format {
-                Format::Csv => write_load_csv(report, out),
-                Format::Json => write_load_json(report, out),
-                Format::Hdr => Ok(()),
-            };
-            written.and_then(|()| out.flush()).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-            })?;
-        }
-        Ok(())
+    fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {
+        self.supply.map(Supply::renew)
     }
 }

@@ -1,8 +1,10 @@
 //! What a worker does beside answering: connections that come and go, deadlines, seconds.
 
+use std::sync::atomic::Ordering;
+
 use mio::Token;
 
-use super::{LONGEST_PAUSE, SECOND, State, Worker};
+use super::{Connection, LONGEST_PAUSE, SECOND, State, Worker};
 use crate::load::recorder::Failure;
 use crate::load::stream::Stream;
 
@@ -13,11 +15,14 @@ impl Worker {
         let asked = connection.state == State::Busy || connection.waiting;
         connection.free = now;
         let due = if asked { connection.due } else { now };
-        if connection.waiting {
+        let case = connection.case as usize;
+        if connection.waiting && !self.pool.mends(case) {
             // It became due and was never written.
             self.recorder.sent(due, now, now, 0);
         }
         if asked {
+            // Whether its token was used up is not known.
+            connection.place = self.pool.after(case, false) as u32;
             self.busy -= 1;
             self.recorder.failed(due, failure, reason);
         } else {
@@ -77,11 +82,11 @@ impl Worker {
                 connection.attempts = 0;
                 connection.free = connection.free.min(self.started.elapsed().as_nanos() as u64);
                 if connection.waiting {
-                    self.write(at);
+                    self.write(at, self.now());
                 } else if !self.running {
                     connection.state = State::Idle;
                 } else {
-                    self.free(at);
+                    self.free(at, self.now());
                 }
             }
             Err(error) => self.fail(at, Failure::Connect, error.to_string()),
@@ -91,6 +96,7 @@ impl Worker {
     /// What is not done for each request: seconds, deadlines, connections that are down.
     pub(super) fn look_after(&mut self, now: u64) {
         self.finish_second(now);
+        self.renew();
         let deadline = self.orders.deadline.as_nanos() as u64;
         for at in 0..self.connections.len() {
             let connection = &self.connections[at];
@@ -119,8 +125,19 @@ impl Worker {
         for at in again {
             match self.orders.keep_alive {
                 true => self.connect(at as usize),
-                false => self.free(at as usize),
+                false => self.free(at as usize, now),
             }
+        }
+    }
+
+    /// Takes new tokens, if there are any. A request that is under way is still about one of the tokens before them.
+    fn renew(&mut self) {
+        let offered = self.shared.generation.load(Ordering::Acquire);
+        let under_way =
+            |one: &Connection| one.state == State::Busy && one.generation != self.generation;
+        if offered != self.generation && !self.connections.iter().any(under_way) {
+            self.stale = std::mem::replace(&mut self.fresh, self.shared.fresh());
+            self.generation = offered;
         }
     }
 

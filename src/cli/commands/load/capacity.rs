@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Audience, Sinks, wrong};
+use super::sinks::Sinks;
+use super::{Audience, wrong};
 use crate::cli::World;
 use crate::cli::arguments::Load;
 use crate::cli::exit::Exit;
