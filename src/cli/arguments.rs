@@ -44,6 +44,11 @@ pub(super) enum Command {
     /// Explains a clause, a check, a gap, a fault, a verdict or an exit code.
     #[command(after_help = "Examples:\n  gatecrash explain BTN-04\n  gatecrash explain blocked")]
     Explain(Explain),
+    /// Writes a first profile for a server; asks for what is not given.
+    #[command(
+        after_help = "Examples:\n  gatecrash init --url http://127.0.0.1:8080 --flow jwt-login\n  gatecrash init my-server.yaml --from openapi.json"
+    )]
+    Init(Init),
     /// Says everything that is wrong with scenarios, contracts, flow files and profiles.
     #[command(after_help = "Example: gatecrash lint my-server.yaml my-scenarios/*.yaml")]
     Lint(Lint),
@@ -193,6 +198,9 @@ pub(super) struct Reach {
     /// Hosts besides loopback that may be sent to; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(super) allow_host: Vec<String>,
+    /// Takes any TLS certificate of the target, also one that it has made itself. Every report says so.
+    #[arg(long, requires = "target")]
+    pub(super) insecure: bool,
 }
 
 #[derive(Debug, Args)]
@@ -212,6 +220,34 @@ pub(super) struct Coverage {
 pub(super) struct Explain {
     /// What to explain.
     pub(super) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The profile; `-` is standard output.
+    #[arg(default_value = "gatecrash.yaml")]
+    pub(super) path: PathBuf,
+    /// Scheme, host and port of the server.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// A flow that it offers; may be repeated.
+    #[arg(long, value_name = "FLOW")]
+    pub(super) flow: Vec<Flow>,
+    /// Its description, OpenAPI 3 or Swagger 2 in JSON or YAML: fills in what can be found there.
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: Option<PathBuf>,
+    /// Its clock: `real`, `none`, or `virtual` with --control; `real` without it.
+    #[arg(long, value_name = "MODE")]
+    pub(super) clock: Option<ClockMode>,
+    /// The control plane of a reference server, for its button, accounts and clock.
+    #[arg(long, value_name = "URL")]
+    pub(super) control: Option<String>,
+    /// Replaces a profile that is there.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Never asks.
+    #[arg(long)]
+    pub(super) no_input: bool,
 }
 
 #[derive(Debug, Args)]

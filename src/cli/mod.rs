@@ -95,6 +95,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
         Command::Doctor(doctor) => commands::doctor::run(&doctor, scenarios, world),
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
+        Command::Init(init) => commands::init::run(&init, scenarios, world),
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
         Command::List(list) => commands::list::run(&list, scenarios, world),
         Command::Load(load) => commands::load::run(&load, scenarios, world),

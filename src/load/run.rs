@@ -1,7 +1,6 @@
 //! A run from its first connection to its report: starts the workers, hears of each second, puts everything together.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread;
@@ -23,7 +22,7 @@ use crate::model::{
 };
 use crate::source::Random;
 use crate::stats::Histogram;
-use crate::wire::{Origin, TlsRoots, tls_settings};
+use crate::wire::{Origin, TlsRoots, Transport, tls_settings};
 
 /// Who decides when a request is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +54,8 @@ pub struct LoadSettings {
     pub max_answer_bytes: usize,
     /// Whether connections stay open between requests.
     pub keep_alive: bool,
-    /// A Unix socket to connect to, instead of the host of the address.
-    pub unix_socket: Option<PathBuf>,
+    /// How the target is reached.
+    pub transport: Transport,
     /// Whom to trust when the target speaks TLS.
     pub roots: TlsRoots,
     /// The seed of random choices.
@@ -139,7 +138,7 @@ pub fn calibrate(
             None => Model::Closed(Some(CALIBRATION)),
         },
         warm_up: Duration::ZERO,
-        unix_socket: None,
+        transport: Transport::default(),
         thresholds: Vec::new(),
         ..settings.clone()
     };
@@ -406,22 +405,33 @@ fn a_second(count: u64, elapsed: Duration) -> f64 {
 
 fn endpoint(base: &str, settings: &LoadSettings) -> Result<Endpoint, LoadError> {
     use std::net::ToSocketAddrs as _;
-    let unreachable = |why: String| LoadError::Unreachable(why);
-    #[cfg(unix)]
-    if let Some(path) = &settings.unix_socket {
-        return Ok(Endpoint::Unix(path.clone()));
-    }
+    let unreachable =
+        |why: String| LoadError::Unreachable(format!("no connection to {base}: {why}"));
     let origin = Origin::parse(base).map_err(|error| unreachable(error.to_string()))?;
+    let Transport { http2, identity, unix_socket, .. } = &settings.transport;
+    if *http2 {
+        return Err(unreachable(
+            "a load run speaks HTTP/1.1, and the profile says HTTP/2".to_owned(),
+        ));
+    }
+    #[cfg(unix)]
+    if let Some(path) = unix_socket {
+        return match origin.secure {
+            true => Err(unreachable("a load run speaks no TLS over a Unix socket".to_owned())),
+            false => Ok(Endpoint::Unix(path.clone())),
+        };
+    }
     let address = (origin.host.as_str(), origin.port)
         .to_socket_addrs()
-        .map_err(|error| unreachable(format!("no connection to {base}: {error}")))?
+        .map_err(|error| unreachable(error.to_string()))?
         .next()
-        .ok_or_else(|| unreachable(format!("no connection to {base}: the name has no address")))?;
+        .ok_or_else(|| unreachable("the name has no address".to_owned()))?;
     if !origin.secure {
         return Ok(Endpoint::Tcp(address));
     }
-    let config = tls_settings(&settings.roots).map_err(|error| unreachable(error.to_string()))?;
-    let name = origin.host.try_into().map_err(|error| unreachable(format!("{base}: {error}")))?;
+    let config = tls_settings(&settings.roots, identity.as_ref())
+        .map_err(|error| unreachable(error.to_string()))?;
+    let name = origin.host.try_into().map_err(|_| unreachable("the host is no name".to_owned()))?;
     Ok(Endpoint::Tls(address, Arc::new(config), name))
 }
 

@@ -160,6 +160,11 @@ impl Library {
         lower_errand(&raw, &file, &Lowering { vocabulary: &found.vocabulary, always })
     }
 
+    /// The file that says how the documented server spells a flow.
+    pub fn flow_file(&self, flow: Flow) -> Option<&Arc<SourceFile>> {
+        self.flows.get(&flow).map(|found| &found.file)
+    }
+
     /// The ids of all checks.
     pub fn check_ids(&self) -> impl Iterator<Item = &CheckId> {
         let own = self.scenarios.iter().flat_map(|scenario| scenario.checks.keys());

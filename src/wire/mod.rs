@@ -17,6 +17,7 @@ mod ordinary;
 mod race;
 mod socket;
 mod tls;
+mod transport;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,13 +29,15 @@ use tokio::time::timeout;
 
 use crate::model::{Reply, Request, Response, Timing, WireError};
 
-use connection::Connection;
+use connection::{Connection, Way};
 use ordinary::Ordinary;
+use transport::Target;
 
 pub use address::Origin;
 pub use listener::Listener;
 pub use socket::{Message, Opening, Socket};
 pub use tls::TlsRoots;
+pub use transport::{ClientIdentity, Transport};
 
 /// What all exchanges of a run have in common.
 #[derive(Clone, Debug)]
@@ -54,6 +57,7 @@ pub struct Wires {
     settings: WireSettings,
     tls: Arc<ClientConfig>,
     ordinary: Ordinary,
+    target: Option<Target>,
     named: Mutex<HashMap<(String, String), Slot>>,
 }
 
@@ -64,11 +68,20 @@ impl Wires {
     /// Prepares the wires; nothing is sent yet.
     ///
     /// # Errors
-    /// When the file of trusted certificates cannot be read, or holds none.
+    /// When the trusted certificates cannot be read, or there are none.
     pub fn new(settings: WireSettings) -> Result<Self, WireError> {
-        let tls = tls::client_config(&settings.roots)?;
-        let ordinary = Ordinary::new(&settings, tls.clone())?;
-        Ok(Self { settings, tls: Arc::new(tls), ordinary, named: Mutex::default() })
+        Self::with(settings, &Transport::default())
+    }
+
+    /// The same for a target that is reached in a way of its own.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`], and when the client certificate and its key cannot be used together.
+    pub fn with(settings: WireSettings, transport: &Transport) -> Result<Self, WireError> {
+        let tls = tls::client_config(&settings.roots, transport.identity.as_ref())?;
+        let ordinary = Ordinary::new(&settings, tls.clone(), &Way::Tcp, false)?;
+        let target = Target::new(&settings, transport, &tls)?;
+        Ok(Self { settings, tls: Arc::new(tls), ordinary, target, named: Mutex::default() })
     }
 
     /// Sends one request and reads its answer. Never fails: what went wrong is the reply.
@@ -84,8 +97,8 @@ impl Wires {
     pub async fn send(&self, request: &Request) -> (Reply, Timing) {
         let mut progress = Progress { sent: self.elapsed(), connecting: false };
         let reply = timeout(self.settings.deadline, async {
-            if ordinary::carries(request) {
-                self.ordinary.send(request).await
+            if self.carries(request) {
+                self.send_ordinary(request).await
             } else {
                 self.send_raw(request, &mut progress).await
             }
@@ -93,6 +106,21 @@ impl Wires {
         .await;
         let reply = reply.unwrap_or_else(|_| Err(self.too_late(request, progress.connecting)));
         (reply, Timing { sent: progress.sent, done: self.elapsed() })
+    }
+
+    fn carries(&self, request: &Request) -> bool {
+        // HTTP/2 names the host in `:authority`; another one beside it is for the raw wire.
+        let http2 = self.target.as_ref().is_some_and(|target| target.speaks_http2_to(request));
+        ordinary::carries(request) && !(http2 && encode::has(request, "host"))
+    }
+
+    async fn send_ordinary(&self, request: &Request) -> Reply {
+        if let Some(target) = &self.target
+            && let Some(reply) = target.send(request).await
+        {
+            return reply;
+        }
+        self.ordinary.send(request).await
     }
 
     async fn send_raw(&self, request: &Request, progress: &mut Progress) -> Reply {
@@ -116,7 +144,7 @@ impl Wires {
             Some(kept) if open => kept,
             _ => {
                 progress.connecting = true;
-                let fresh = Connection::establish(&origin, &self.tls).await?;
+                let fresh = self.connect(&origin).await?;
                 progress.connecting = false;
                 fresh
             }
@@ -166,9 +194,13 @@ pub fn encoded(request: &Request) -> Result<Vec<u8>, WireError> {
 /// The TLS settings of the wires, for a job that has connections of its own. Only HTTP/1.1 is offered.
 ///
 /// # Errors
-/// When the file of trusted certificates cannot be read, or holds none.
-pub fn tls_settings(roots: &TlsRoots) -> Result<ClientConfig, WireError> {
-    tls::client_config(roots)
+/// When the file of trusted certificates cannot be read, or holds none, and when the client certificate and its key cannot
+/// be used together.
+pub fn tls_settings(
+    roots: &TlsRoots,
+    identity: Option<&ClientIdentity>,
+) -> Result<ClientConfig, WireError> {
+    tls::client_config(roots, identity)
 }
 
 impl fmt::Debug for Wires {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
+use crate::front::Front;
+use crate::odd_servers::{self, Authority, BOTH, reference, url};
 use crate::support::{gatecrash, report, serve_each};
 
 #[test]
@@ -438,6 +440,50 @@ fn connections_are_made_again_when_the_server_closes_them() {
         let mut arguments = vec!["load", &profile, "-n", "200", "-c", "1", "--tokens", "1"];
         arguments.extend(more);
         gatecrash(&arguments).exits(0).says("RIGHT  each of 200 answers was right");
+    }
+}
+
+#[test]
+fn load_goes_over_tls_with_and_without_a_certificate_of_the_client() {
+    let authority = Authority::new();
+    let folder = authority.folder.path();
+    let server = reference();
+    authority.issue_client(folder);
+    let leaf = authority.issue("127.0.0.1", |_| {});
+    for (clients, more) in [
+        (false, "tls: {trust: ca.pem}"),
+        (true, "tls: {trust: ca.pem, certificate: client.pem, key: client.key}"),
+    ] {
+        let front = Front::with_tls(authority.server(&leaf, BOTH, clients), server.address());
+        let path = odd_servers::profile(folder, &server, &url("https", front.address), more);
+        let run = gatecrash(&["load", &path, "-n", "300", "-c", "8", "--tokens", "4"]);
+        run.exits(0).says("RIGHT  each of 300 answers was right");
+        let arguments = ["load", &path, "-n", "20", "-c", "2", "--tokens", "1"];
+        gatecrash(&[&arguments[..], &["--no-keep-alive"]].concat()).exits(0).says("RIGHT");
+    }
+    let front = Front::with_tls(authority.server(&leaf, BOTH, false), server.address());
+    let path = odd_servers::profile(folder, &server, &url("https", front.address), "");
+    let run = gatecrash(&["load", &path, "-n", "50", "-c", "2", "--tokens", "1", "--insecure"]);
+    run.exits(0).says("RIGHT").says("note: TLS certificates are NOT checked");
+    let path =
+        odd_servers::profile(folder, &server, &url("http", server.address()), "http_version: 2");
+    gatecrash(&["load", &path, "-n", "1"]).exits(3);
+}
+
+#[cfg(unix)]
+#[test]
+fn load_goes_through_a_unix_socket() {
+    let server = reference();
+    let folder = tempfile::tempdir().unwrap();
+    let _front = Front::on_socket(&folder.path().join("s"), server.address());
+    // The address is nowhere: only the socket leads to the server.
+    let base = "http://gateway.invalid";
+    let path = odd_servers::profile(folder.path(), &server, base, "unix_socket: s");
+    for more in [&[][..], &["--no-keep-alive"], &["--rate", "5000"]] {
+        let arguments = ["load", &path, "-n", "200", "-c", "8", "--tokens", "4"];
+        let run = gatecrash(&[&arguments[..], more].concat());
+        assert!([0, 4].contains(&run.code), "{run:?}");
+        run.says("RIGHT  each of ");
     }
 }
 

@@ -8,8 +8,11 @@
 mod check;
 mod doctor;
 mod explain;
+mod front;
+mod init;
 mod lint;
 mod load;
+mod odd_servers;
 mod reports;
 mod selftest;
 mod serve;

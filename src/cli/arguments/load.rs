@@ -68,13 +68,6 @@ pub(in crate::cli) struct Load {
     /// Makes a new connection for each request.
     #[arg(long)]
     pub(in crate::cli) no_keep_alive: bool,
-    /// Connects to this Unix socket instead of the host of the address.
-    #[cfg(unix)]
-    #[arg(long, value_name = "PATH")]
-    pub(in crate::cli) unix_socket: Option<PathBuf>,
-    /// Trusts the certificates in this PEM file, and no others.
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) ca: Option<PathBuf>,
     /// The seed of random choices; one is made up and printed without it.
     #[arg(long, value_name = "N")]
     pub(in crate::cli) seed: Option<u64>,

@@ -18,6 +18,7 @@ use anyhow::Context as _;
 
 use self::sinks::{Format, Sinks};
 use self::supply::Supply;
+use crate::check::Connection;
 use crate::cli::arguments::{ArrivalMode, Load};
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::{Output, World, shelf, target};
@@ -29,7 +30,6 @@ use crate::model::{ComplaintReport, Flow, LoadReport, SecondReport, ThresholdSta
 use crate::report::{load_line, write_load};
 use crate::stats::{Histogram, HistogramLog};
 use crate::target::{Library, Profile};
-use crate::wire::TlsRoots;
 
 pub(in crate::cli) fn run(
     arguments: &Load,
@@ -82,6 +82,7 @@ pub(in crate::cli) fn run(
     let mut audience = Audience { supply: supply.as_ref(), ..Audience::new(&mut sinks)? };
     let mut report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
+    report.notes.extend(aim.profile.remarks());
     if aim.is_local() {
         report.notes.push(
             "client and server shared this machine: each took time from the other".to_owned(),
@@ -231,6 +232,7 @@ fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
         (None, Some(rate), _) => Model::Open(vec![Stage::steady(length, rate)], arrival),
         (None, None, _) => Model::Closed((!counted).then_some(length)),
     };
+    let (roots, transport) = Connection::way(profile);
     LoadSettings {
         target: profile.name.clone(),
         connections,
@@ -241,11 +243,8 @@ fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
         deadline: profile.limits.deadline,
         max_answer_bytes: profile.limits.max_answer_bytes,
         keep_alive: !arguments.no_keep_alive,
-        #[cfg(unix)]
-        unix_socket: arguments.unix_socket.clone(),
-        #[cfg(not(unix))]
-        unix_socket: None,
-        roots: arguments.ca.clone().map_or(TlsRoots::Public, TlsRoots::File),
+        transport,
+        roots,
         seed,
         thresholds: arguments.threshold.clone(),
         calibrated: None,
