@@ -112,6 +112,8 @@ faults! {
         "A 401 carries no WWW-Authenticate header.";
     NonAsciiDropped "non-ascii-dropped" "raw" ["X-68"]
         "Bytes beyond ASCII in the head of a request are dropped.";
+    OneInAThousandRefused "one-in-a-thousand-refused" "load" ["X-76"]
+        "Of a thousand requests with a token one is refused, good as the token may be; the fiftieth is the first.";
     OptionsServes "options-serves" "raw" ["BTN-43", "VMS-29", "JWT-41", "SUC-36"]
         "OPTIONS asks for no token and is answered like the documented method.";
     OtherFieldTokenAccepted "other-field-token-accepted" "" ["X-37", "CHN-16", "VMS-29", "JWT-41", "SUC-36"]

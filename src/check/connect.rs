@@ -32,13 +32,14 @@ impl Connection {
         input_allowed: bool,
         started: Instant,
     ) -> Result<Self, WireError> {
+        let (roots, transport) = Self::way(profile);
         let settings = WireSettings {
             deadline: profile.limits.deadline,
             max_answer_bytes: profile.limits.max_answer_bytes,
-            roots: roots(&profile.transport.trust),
+            roots,
             started,
         };
-        let wires = Arc::new(Wires::with(settings, &transport(profile))?);
+        let wires = Arc::new(Wires::with(settings, &transport)?);
         let drivers: BTreeMap<String, Vec<HookDriver>> = profile
             .hooks
             .iter()
@@ -47,6 +48,11 @@ impl Connection {
         let hooks = Hooks::new(drivers, input_allowed).over(Arc::clone(&wires));
         let clock = clock(&profile.clock).over(Arc::clone(&wires));
         Ok(Self { wires, hooks, clock })
+    }
+
+    /// Whom a profile trusts, and how its server is reached.
+    pub fn way(profile: &Profile) -> (TlsRoots, Transport) {
+        (roots(&profile.transport.trust), transport(profile))
     }
 }
 

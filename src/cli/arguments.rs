@@ -1,10 +1,13 @@
 //! The arguments as they are typed.
 
+mod load;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Flow;
+pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
 #[derive(Debug, Parser)]
@@ -27,6 +30,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'"
     )]
     Check(Check),
+    /// Says whether a load run was worse than an earlier one by more than chance.
+    #[command(after_help = "Example: gatecrash compare base.json new.json")]
+    Compare(Compare),
     /// Prints which checks cover which clause, and why a clause has none.
     #[command(after_help = "Example: gatecrash coverage --missing")]
     Coverage(Coverage),
@@ -49,6 +55,11 @@ pub(super) enum Command {
     /// Lists checks, clauses, scenarios, gaps, faults or variants.
     #[command(after_help = "Example: gatecrash list clauses --flow jwt-login")]
     List(List),
+    /// Asks a server to validate tokens, as fast as it can or on a schedule, and holds every answer against the contract.
+    #[command(
+        after_help = "Examples:\n  gatecrash load --flow jwt-login\n  gatecrash load my-server.yaml --rate 2000 --duration 60s --threshold 'p99<5ms' --threshold 'wrong=0'\n  gatecrash load --mix valid=98,unknown=1,revoked=1 --tokens 10000 --report json=load.json"
+    )]
+    Load(Load),
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),
@@ -318,6 +329,9 @@ pub(super) struct Serve {
     /// The clock: `real` runs by itself, `virtual` moves with `gatecrash advance`.
     #[arg(long, value_name = "MODE", default_value = "real", value_parser = ["real", "virtual"])]
     pub(super) clock: String,
+    /// Ends when standard input does: for a program that starts the server for itself.
+    #[arg(long, hide = true)]
+    pub(super) until_end_of_input: bool,
     /// Switches a fault on; may be repeated. `gatecrash list faults` has their names.
     #[arg(long, value_name = "NAME")]
     pub(super) fault: Vec<String>,

@@ -17,9 +17,10 @@ mod timing;
 mod together;
 
 pub use budget::Budget;
+pub use capture::from_field;
 pub use judge::{
-    Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, render_request,
-    render_response, shown,
+    Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, picture,
+    render_request, render_response, shown,
 };
 pub use rehearse::{Rehearsed, rehearse};
 pub use run::{Effort, Engine, Settings};

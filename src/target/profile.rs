@@ -198,6 +198,7 @@ impl Profile {
                     out.key("profile::flow", &path, format!("`{name}` is not a flow"));
                     out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
                 }
+                Some(flow) if library.is_partial() && !library.has(flow) => {}
                 Some(flow) => {
                     let (binding, list) =
                         library.bind_partly(flow, &raw.base_url, Some((changes, file)));
@@ -234,7 +235,9 @@ impl Profile {
     /// What is wrong with the flow files.
     pub fn documented(url: &str, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let mut flows = BTreeMap::new();
-        for flow in Flow::DOCUMENTED {
+        for flow in
+            Flow::DOCUMENTED.into_iter().filter(|flow| !library.is_partial() || library.has(*flow))
+        {
             flows.insert(flow, library.bind(flow, url, None)?);
         }
         Ok(Self {
@@ -307,6 +310,9 @@ fn capabilities(
     path: &YamlPath,
     out: &mut Diagnostics,
 ) {
+    if library.is_partial() {
+        return;
+    }
     let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
     let needs = needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned());
     let mut known: Vec<String> = needs.chain(library.capabilities().map(str::to_owned)).collect();
@@ -489,7 +495,9 @@ fn baseline(
     let mut entries = Vec::new();
     for (index, entry) in raw.baseline.iter().enumerate() {
         let path = path.index(index);
-        if !library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check) {
+        let known =
+            library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check);
+        if !known && !library.is_partial() {
             out.value(
                 "profile::baseline",
                 &path.key("check"),

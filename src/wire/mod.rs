@@ -29,11 +29,11 @@ use tokio::time::timeout;
 
 use crate::model::{Reply, Request, Response, Timing, WireError};
 
-use address::Origin;
 use connection::{Connection, Way};
 use ordinary::Ordinary;
 use transport::Target;
 
+pub use address::Origin;
 pub use listener::Listener;
 pub use socket::{Message, Opening, Socket};
 pub use tls::TlsRoots;
@@ -180,6 +180,27 @@ impl Wires {
     fn elapsed(&self) -> Duration {
         self.settings.started.elapsed()
     }
+}
+
+/// The bytes that the raw wire would write for a request, for a job that writes them itself.
+///
+/// # Errors
+/// When the base address is none.
+pub fn encoded(request: &Request) -> Result<Vec<u8>, WireError> {
+    let origin = Origin::parse(&request.base)?;
+    Ok(encode::encode(request, &origin).into_owned())
+}
+
+/// The TLS settings of the wires, for a job that has connections of its own. Only HTTP/1.1 is offered.
+///
+/// # Errors
+/// When the file of trusted certificates cannot be read, or holds none, and when the client certificate and its key cannot
+/// be used together.
+pub fn tls_settings(
+    roots: &TlsRoots,
+    identity: Option<&ClientIdentity>,
+) -> Result<ClientConfig, WireError> {
+    tls::client_config(roots, identity)
 }
 
 impl fmt::Debug for Wires {

@@ -12,6 +12,7 @@ mod explain;
 mod front;
 mod init;
 mod lint;
+mod load;
 mod odd_servers;
 mod reports;
 mod selftest;

@@ -22,20 +22,20 @@ use crate::front::{Front, Manner};
 use crate::support::{Run, answer_each, gatecrash, gatecrash_among, report, root, serve_each};
 
 /// A certificate authority, with a folder for what a profile names.
-struct Authority {
-    folder: TempDir,
+pub(crate) struct Authority {
+    pub(crate) folder: TempDir,
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate with its key.
-struct Leaf {
+pub(crate) struct Leaf {
     certificate: Certificate,
     key: KeyPair,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -45,7 +45,7 @@ impl Authority {
         Self { folder, certificate, issuer: Issuer::new(params, key) }
     }
 
-    fn issue(&self, name: &str, change: impl Fn(&mut CertificateParams)) -> Leaf {
+    pub(crate) fn issue(&self, name: &str, change: impl Fn(&mut CertificateParams)) -> Leaf {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -53,14 +53,14 @@ impl Authority {
     }
 
     /// Writes a client certificate and its key beside the profile.
-    fn issue_client(&self, folder: &Path) {
+    pub(crate) fn issue_client(&self, folder: &Path) {
         let client = self.issue("client.example", |_| {});
         std::fs::write(folder.join("client.pem"), client.certificate.pem()).unwrap();
         std::fs::write(folder.join("client.key"), client.key.serialize_pem()).unwrap();
     }
 
     /// What a server of this certificate is set to; with `clients`, it asks for certificates of this authority.
-    fn server(
+    pub(crate) fn server(
         &self,
         leaf: &Leaf,
         versions: &[&'static SupportedProtocolVersion],
@@ -82,14 +82,14 @@ impl Authority {
     }
 }
 
-const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
+pub(crate) const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
 
-fn reference() -> Server {
+pub(crate) fn reference() -> Server {
     Server::start(Config::default()).unwrap()
 }
 
 /// The profile of the reference server with another address, and with more in it. It is written into the folder.
-fn profile(folder: &Path, server: &Server, base: &str, more: &str) -> String {
+pub(crate) fn profile(folder: &Path, server: &Server, base: &str, more: &str) -> String {
     let text = std::fs::read_to_string(root().join("scenarios/reference.yaml")).unwrap();
     let text = text
         .replace("http://127.0.0.1:8080", base)
@@ -126,7 +126,7 @@ fn verdicts(flow: &str, target: &str, more: &[&str]) -> (Run, BTreeMap<String, S
 /// What every server says here to everything.
 const MISSING: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 
-fn url(scheme: &str, address: SocketAddr) -> String {
+pub(crate) fn url(scheme: &str, address: SocketAddr) -> String {
     format!("{scheme}://{address}")
 }
 

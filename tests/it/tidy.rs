@@ -7,9 +7,10 @@ use gatecrash::cli::Exit;
 use crate::support::{files, gatecrash, library, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("source", &[]),
+    ("stats", &["source"]),
     ("contract", &["model", "source"]),
     ("scenario", &["model", "source", "contract"]),
     ("target", &["model", "source", "contract", "scenario"]),
@@ -29,14 +30,18 @@ const EDGES: [(&str, &[&str]); 16] = [
             "event",
         ],
     ),
+    (
+        "load",
+        &["model", "source", "stats", "scenario", "target", "wire", "hook", "clock", "engine"],
+    ),
     ("draft", &["model", "source", "scenario", "target"]),
     ("selftest", &["model", "scenario", "target", "engine", "event", "check"]),
-    ("report", &["model", "event"]),
+    ("report", &["model", "stats", "event"]),
     (
         "cli",
         &[
             "model", "source", "contract", "scenario", "target", "wire", "hook", "clock", "engine",
-            "event", "check", "draft", "selftest", "report",
+            "event", "check", "load", "draft", "selftest", "report", "stats",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(super) mod check;
+pub(super) mod compare;
 pub(super) mod control;
 pub(super) mod coverage;
 pub(super) mod doctor;
@@ -8,6 +9,7 @@ pub(super) mod explain;
 pub(super) mod init;
 pub(super) mod lint;
 pub(super) mod list;
+pub(super) mod load;
 pub(super) mod schema;
 #[cfg(feature = "reference-server")]
 pub(super) mod selftest;

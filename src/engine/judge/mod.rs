@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 
 pub use assess::{Assessed, Observed, assess};
 pub use classify::{Class, classify};
-pub use evidence::{render_request, render_response, shown};
+pub use evidence::{exchange as picture, render_request, render_response, shown};
 pub use face::Face;
 pub use timing::compare_times;
 
