@@ -84,7 +84,8 @@ fn covers(entry: &Baseline, breach: &Breach) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CheckId, Evidence, Flow, Level, Violation};
+    use crate::check::merge::tests::finding as a_finding;
+    use crate::model::{Evidence, Violation};
 
     /// A finding that broke on these items, each with what was got.
     fn finding(verdict: Verdict, broken: &[(&str, &str)]) -> Finding {
@@ -95,16 +96,8 @@ mod tests {
         };
         let breaches = broken.iter().map(breach).collect();
         Finding {
-            check: CheckId::new("A"),
-            title: String::new(),
-            flow: Flow::JwtLogin,
-            scenario: String::new(),
-            covers: Vec::new(),
-            level: Level::Must,
-            verdict,
-            deviation: None,
-            assertions: 1,
             evidence: Evidence { breaches, ..Evidence::default() },
+            ..a_finding("A", verdict)
         }
     }
 

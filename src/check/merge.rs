@@ -78,10 +78,10 @@ pub(super) fn clause_states(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn finding(check: &str, verdict: Verdict) -> Finding {
+    pub(in crate::check) fn finding(check: &str, verdict: Verdict) -> Finding {
         Finding {
             check: CheckId::new(check),
             title: String::new(),

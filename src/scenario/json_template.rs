@@ -1,7 +1,5 @@
 //! JSON whose texts are templates.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::source::{RenderError, Scope, Template};
@@ -77,13 +75,5 @@ impl JsonTemplate {
                 members.iter().flat_map(|(_, member)| member.names()).collect()
             }
         }
-    }
-
-    /// Fills the texts from names alone, for values that need nothing random.
-    ///
-    /// # Errors
-    /// As `fill`.
-    pub fn fill_from(&self, bindings: &BTreeMap<String, String>) -> Result<Value, RenderError> {
-        self.fill(&Scope { bindings, random: None })
     }
 }

@@ -40,7 +40,7 @@ pub fn uses_hooks(steps: &[Step]) -> bool {
 }
 
 fn any(steps: &[Step], wanted: &impl Fn(&Step) -> bool) -> bool {
-    steps.iter().any(|step| wanted(step) || any(inner(step), wanted))
+    steps.iter().any(|step| wanted(step) || any(step.inner(), wanted))
 }
 
 fn note_hooks<'a>(steps: &'a [Step], found: &mut BTreeSet<&'a str>) {
@@ -48,22 +48,6 @@ fn note_hooks<'a>(steps: &'a [Step], found: &mut BTreeSet<&'a str>) {
         if let Action::Hook(HookStep { name, .. }) = &step.action {
             found.insert(name);
         }
-        note_hooks(inner(step), found);
-    }
-}
-
-/// The steps inside a step.
-fn inner(step: &Step) -> &[Step] {
-    match &step.action {
-        Action::Boundary(boundary) => &boundary.prepare,
-        Action::Race(race) => &race.prepare,
-        Action::Run { steps, .. } => steps,
-        Action::Sample(sample) => &sample.prepare,
-        Action::Hook(_)
-        | Action::Listen(_)
-        | Action::Send(_)
-        | Action::Stream(_)
-        | Action::Timing(_)
-        | Action::Wait(_) => &[],
+        note_hooks(step.inner(), found);
     }
 }

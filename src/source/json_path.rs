@@ -52,11 +52,6 @@ impl JsonPath {
     pub fn first<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         self.find(value).into_iter().next()
     }
-
-    /// Whether the path can lead to several values.
-    pub fn is_plural(&self) -> bool {
-        self.steps.contains(&Step::All)
-    }
 }
 
 impl fmt::Display for JsonPath {

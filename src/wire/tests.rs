@@ -429,7 +429,7 @@ async fn a_certificate_is_trusted_only_when_the_settings_say_so() {
     let base = serve_tls().await;
     for (roots, trusted) in [
         (TlsRoots::Public, false),
-        (TlsRoots::File(certificate()), true),
+        (TlsRoots::Pem(std::fs::read_to_string(certificate()).unwrap()), true),
         (TlsRoots::Insecure, true),
     ] {
         let wires = wires(Duration::from_secs(20), roots.clone());
@@ -462,15 +462,15 @@ async fn a_server_that_does_not_speak_tls_is_no_connection() {
 }
 
 #[test]
-fn a_file_without_certificates_is_told_when_the_wires_are_made() {
-    for (path, told) in [
-        (certificate().with_file_name("key.pem"), "holds no certificate"),
-        (PathBuf::from("no such file"), "cannot be used"),
+fn a_text_without_certificates_is_told_when_the_wires_are_made() {
+    for (text, told) in [
+        (include_str!("testdata/key.pem"), "holds no certificate"),
+        ("-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n", "cannot be used"),
     ] {
         let settings = WireSettings {
             deadline: Duration::from_secs(1),
             max_answer_bytes: 1,
-            roots: TlsRoots::File(path),
+            roots: TlsRoots::Pem(text.to_owned()),
             started: Instant::now(),
         };
         let error = Wires::new(settings).unwrap_err().to_string();

@@ -1,7 +1,6 @@
 //! How a TLS connection is checked: whom to trust, who the client is, with the cryptography that is
 //! built in; and what it means when a connection does not come about.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -22,8 +21,6 @@ use super::ClientIdentity;
 /// Whom to trust when the target speaks TLS.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum TlsRoots {
-    /// The certificates in this PEM file, and no others.
-    File(PathBuf),
     /// The certificates in this PEM text, and no others.
     Pem(String),
     /// Everybody. Only for a device that has made its own certificate.
@@ -47,10 +44,7 @@ pub(super) fn client_config(
         TlsRoots::Public => builder.with_root_certificates(RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         }),
-        TlsRoots::File(path) => builder.with_root_certificates(roots_in(path)?),
-        TlsRoots::Pem(text) => {
-            builder.with_root_certificates(roots_of(text, "the text of trusted certificates")?)
-        }
+        TlsRoots::Pem(text) => builder.with_root_certificates(roots_of(text)?),
         TlsRoots::Insecure => {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Credulous { provider }))
         }
@@ -63,13 +57,8 @@ pub(super) fn client_config(
     Ok(config)
 }
 
-fn roots_in(path: &PathBuf) -> Result<RootCertStore, WireError> {
-    let what = format!("the file of trusted certificates {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(&what, &error))?;
-    roots_of(&text, &what)
-}
-
-fn roots_of(text: &str, what: &str) -> Result<RootCertStore, WireError> {
+fn roots_of(text: &str) -> Result<RootCertStore, WireError> {
+    let what = "the text of trusted certificates";
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         let certificate = certificate.map_err(|error| unusable(what, &error))?;

@@ -4,21 +4,14 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use crate::support::{Run, Served, gatecrash, serve_each};
+use crate::support::{Run, Served, gatecrash, reference_profile, serve_each};
 
 /// The profile of the reference server at the addresses of a running one, with some of its text replaced.
 fn profile(server: &Served, changes: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
-    let mut text = include_str!("../../scenarios/reference.yaml")
-        .replace("http://127.0.0.1:8080", &server.api)
-        .replace("http://127.0.0.1:8081", &server.control);
-    for (from, to) in changes {
-        assert!(text.contains(from), "{from}");
-        text = text.replacen(from, to, 1);
-    }
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("server.yaml");
-    std::fs::write(&path, text).unwrap();
-    (folder, path)
+    let addresses = (server.api.as_str(), server.control.as_str());
+    let path = reference_profile(folder.path(), addresses, changes, "");
+    (folder, path.into())
 }
 
 fn doctor(path: &std::path::Path) -> Run {

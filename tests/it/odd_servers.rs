@@ -19,7 +19,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::front::{Front, Manner};
-use crate::support::{Run, answer_each, gatecrash, gatecrash_among, report, root, serve_each};
+use crate::support::{
+    Run, answer_each, gatecrash, gatecrash_among, reference_profile, report, serve_each,
+};
 
 /// A certificate authority, with a folder for what a profile names.
 pub(crate) struct Authority {
@@ -90,13 +92,7 @@ pub(crate) fn reference() -> Server {
 
 /// The profile of the reference server with another address, and with more in it. It is written into the folder.
 pub(crate) fn profile(folder: &Path, server: &Server, base: &str, more: &str) -> String {
-    let text = std::fs::read_to_string(root().join("scenarios/reference.yaml")).unwrap();
-    let text = text
-        .replace("http://127.0.0.1:8080", base)
-        .replace("http://127.0.0.1:8081", &server.control_url());
-    let path = folder.join("profile.yaml");
-    std::fs::write(&path, format!("{text}{more}\n")).unwrap();
-    path.display().to_string()
+    reference_profile(folder, (base, &server.control_url()), &[], more)
 }
 
 /// The flow that most of these tests check: plain requests, and not too many.

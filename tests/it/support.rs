@@ -109,6 +109,26 @@ fn program(arguments: &[impl AsRef<OsStr>]) -> Command {
     command
 }
 
+/// Writes the profile of the reference server into a folder, with these addresses, changes (each once) and further keys.
+#[track_caller]
+pub(crate) fn reference_profile(
+    folder: &Path,
+    (api, control): (&str, &str),
+    changes: &[(&str, &str)],
+    more: &str,
+) -> String {
+    let text = std::fs::read_to_string(root().join("scenarios/reference.yaml")).unwrap();
+    let mut text =
+        text.replace("http://127.0.0.1:8080", api).replace("http://127.0.0.1:8081", control);
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from} is not in the profile");
+        text = text.replacen(from, to, 1);
+    }
+    let path = folder.join("profile.yaml");
+    std::fs::write(&path, format!("{text}{more}\n")).unwrap();
+    path.display().to_string()
+}
+
 /// Runs the program to its end. A panic of the program, or a run without end, fails the test.
 #[track_caller]
 pub(crate) fn gatecrash(arguments: &[&str]) -> Run {
