@@ -1,10 +1,13 @@
 //! What a check does to a server that somebody else uses: it can be asked beforehand, it has bounds, and what could do
 //! harm must be meant.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::front::Front;
 use crate::support::{Run, Served, gatecrash, reference_profile, report};
@@ -62,15 +65,45 @@ fn what_takes_longer_than_the_longest_wait_is_blocked_with_the_time_it_would_tak
     found.is("BTN-END-02", "blocked", "it takes");
 }
 
+/// Passes everything on, and counts the answers with the vendor's codes of refused logins: wrong credentials, and none.
+async fn count_refusals(client: TcpStream, upstream: SocketAddr, refused: Arc<AtomicUsize>) {
+    let server = TcpStream::connect(upstream).await.unwrap();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asked = async move { tokio::io::copy(&mut from_client, &mut to_server).await };
+    let answered = async move {
+        let mut answer = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from_server.read(&mut answer).await {
+            let text = String::from_utf8_lossy(&answer[..read]);
+            let codes = ["\"1142\"", "\"1157\""].map(|code| text.matches(code).count());
+            refused.fetch_add(codes.iter().sum(), Ordering::SeqCst);
+            if to_client.write_all(&answer[..read]).await.is_err() {
+                break;
+            }
+        }
+    };
+    // When one side ends, the connection does.
+    tokio::select! { _ = asked => {}, () = answered => {} }
+}
+
 #[test]
 fn a_run_makes_no_more_wrong_logins_than_its_profile_allows() {
     let server = Served::start(&["--clock", "virtual"]);
+    let upstream: SocketAddr = server.api.trim_start_matches("http://").parse().unwrap();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&refused);
+    let front = Front::at("127.0.0.1", move |client| {
+        count_refusals(client, upstream, Arc::clone(&counter))
+    });
+    let base = format!("http://{}", front.address);
     let folder = tempfile::tempdir().unwrap();
-    let limits = [("\nflows:", "\nlimits: {max_failed_logins: 2}\nflows:")];
-    let profile = reference_profile(folder.path(), (&server.api, &server.control), &limits, "");
+    let few = [("\nflows:", "\nlimits: {max_failed_logins: 30}\nflows:")];
+    let profile = reference_profile(folder.path(), (&base, &server.control), &few, "");
     let arguments = ["check", &profile, "--flow", "visitor-login", "--seed", "1", "--jobs", "1"];
     let (run, found) = Found::by(&arguments);
     run.exits(4);
+    let made = refused.load(Ordering::SeqCst);
+    assert!((1..=30).contains(&made), "{made} wrong logins were made");
     let findings = found.0["run"]["findings"].as_array().unwrap();
     let blocked = findings.iter().filter(|finding| {
         finding["verdict"] == "blocked" && finding.to_string().contains("max_failed_logins")
