@@ -5,6 +5,7 @@
 mod acts;
 mod budget;
 mod capture;
+mod effort;
 mod fork;
 mod items;
 mod judge;
@@ -15,12 +16,14 @@ mod stream;
 mod timed;
 mod timing;
 mod together;
+mod values;
 
 pub use budget::Budget;
 pub use capture::from_field;
+pub use effort::Effort;
 pub use judge::{
     Assessed, Class, Face, Law, Observed, assess, classify, compare_times, judge, picture,
     render_request, render_response, shown,
 };
 pub use rehearse::{Rehearsed, rehearse};
-pub use run::{Effort, Engine, Settings};
+pub use run::{Engine, Settings};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
+use super::effort::Effort;
 use super::judge::{Assessed, Class, Face, classify, hold_all};
 use super::request::{PATH, RequestError, build};
 use crate::clock::Clock;
@@ -16,7 +17,7 @@ use crate::model::{
     Role, Skipped, Stop, StopKind, Timing, Trace, WireError,
 };
 use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
-use crate::source::{Random, Scope};
+use crate::source::Random;
 use crate::target::{FlowBinding, OutcomeKind};
 use crate::wire::{Listener, Socket, Wires};
 
@@ -31,29 +32,6 @@ pub struct Settings {
     pub effort: Effort,
     /// How many wrong logins there may be; without it as many as the scenarios ask for.
     pub budget: Option<Budget>,
-}
-
-/// How often races and statistics are repeated.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Effort {
-    /// A quarter: for each change of the code.
-    Quick,
-    /// As the scenarios say.
-    #[default]
-    Normal,
-    /// Five times: for a release.
-    Thorough,
-}
-
-impl Effort {
-    /// A number of repeats at this effort.
-    pub fn scale(self, repeats: u32) -> u32 {
-        match self {
-            Self::Quick => repeats.div_ceil(4),
-            Self::Normal => repeats,
-            Self::Thorough => repeats.saturating_mul(5),
-        }
-    }
 }
 
 /// Runs scenarios against one flow of one server.
@@ -507,54 +485,6 @@ impl<'a> Runner<'a> {
             Span::Lifetime(name) => {
                 self.engine.binding.lifetimes.get(name).copied().unwrap_or_default()
             }
-        }
-    }
-
-    pub(super) fn bind(&mut self, name: &str, value: String) {
-        Arc::make_mut(&mut self.bindings).insert(name.to_owned(), value);
-    }
-
-    /// Takes a name its value, and says why it has none.
-    pub(super) fn unbind(&mut self, name: &str, lacking: Lacking) {
-        Arc::make_mut(&mut self.bindings).remove(name);
-        self.trace.lacking.insert(name.to_owned(), lacking);
-    }
-
-    pub(super) fn random_below(&self, bound: usize) -> usize {
-        self.random.borrow_mut().below(bound)
-    }
-
-    pub(super) fn scope(&self) -> Scope<'_> {
-        Scope { bindings: &self.bindings, random: Some(&self.random) }
-    }
-
-    pub(super) fn known(&self) -> usize {
-        self.trace.secrets.len()
-    }
-
-    pub(super) fn note_secret(&mut self, name: &str, value: &str, label: &str) {
-        if self.trace.secrets.iter().any(|known| known.value == value) {
-            return;
-        }
-        let origin = format!("{label}{}", self.item);
-        self.trace.secrets.push(Kept { name: name.to_owned(), value: value.to_owned(), origin });
-    }
-
-    pub(super) fn stopped(&self, step: &Step, reason: &str) -> Stop {
-        self.explain(&step.label, reason)
-    }
-
-    /// A stop because a name has no value, with the reason why it has none.
-    fn explain(&self, label: &str, error: &str) -> Stop {
-        let lacking = &self.trace.lacking;
-        match lacking.iter().find(|(name, _)| error.contains(&format!("${{{name}}}"))) {
-            Some((_, Lacking { reason, absent: true })) => {
-                stop(label, StopKind::Absent, reason.clone())
-            }
-            Some((_, Lacking { reason, absent: false })) => {
-                stop(label, StopKind::Prerequisite, format!("{error}: {reason}"))
-            }
-            None => stop(label, StopKind::Prerequisite, error.to_owned()),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::run::{Effort, OpenSocket, Runner, Stopped, stop};
+use super::effort::Effort;
+use super::run::{OpenSocket, Runner, Stopped, stop};
 use crate::model::{Act, Exchange, Request, SocketEvent, Stop, StopKind};
 use crate::scenario::{Step, StreamAct, StreamMessage, StreamStep};
 use crate::wire::{Message, Opening, Socket};

@@ -1,0 +1,24 @@
+//! How often a run repeats what rests on chance.
+
+/// How often races and statistics are repeated.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Effort {
+    /// A quarter: for each change of the code.
+    Quick,
+    /// As the scenarios say.
+    #[default]
+    Normal,
+    /// Five times: for a release.
+    Thorough,
+}
+
+impl Effort {
+    /// A number of repeats at this effort.
+    pub fn scale(self, repeats: u32) -> u32 {
+        match self {
+            Self::Quick => repeats.div_ceil(4),
+            Self::Normal => repeats,
+            Self::Thorough => repeats.saturating_mul(5),
+        }
+    }
+}
