@@ -21,4 +21,12 @@ impl Effort {
             Self::Thorough => repeats.saturating_mul(5),
         }
     }
+
+    /// A number of connections that are open at once: fewer for a quick run, never more, because descriptors are bounded.
+    pub fn crowd(self, connections: u32) -> u32 {
+        match self {
+            Self::Quick => self.scale(connections),
+            Self::Normal | Self::Thorough => connections,
+        }
+    }
 }

@@ -11,6 +11,7 @@ impl Runner<'_> {
     pub(super) fn fork(&self, name: &str) -> Self {
         let mut fork = Self::new(self.engine, self.scenario);
         fork.trace.secrets.clone_from(&self.trace.secrets);
+        fork.trace.lacking.clone_from(&self.trace.lacking);
         fork.bindings = Arc::clone(&self.bindings);
         fork.marks.clone_from(&self.marks);
         fork.item.clone_from(&self.item);
@@ -26,6 +27,12 @@ impl Runner<'_> {
     pub(super) fn join(&mut self, fork: Self) {
         self.trace.entries.extend(fork.trace.entries);
         self.trace.unasked.extend(fork.trace.unasked);
+        for skipped in fork.trace.skipped {
+            if !self.trace.skipped.contains(&skipped) {
+                self.trace.skipped.push(skipped);
+            }
+        }
+        self.trace.lacking.extend(fork.trace.lacking);
         for kept in fork.trace.secrets {
             if !self.trace.secrets.iter().any(|known| known.value == kept.value) {
                 self.trace.secrets.push(kept);

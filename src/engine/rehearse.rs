@@ -116,14 +116,14 @@ impl Rehearsal<'_> {
     }
 
     fn once(&mut self, step: &Step) {
-        let label = format!("{}{}", step.label, self.item);
+        let (label, effort) = (format!("{}{}", step.label, self.item), self.settings.effort);
         match &step.action {
             Action::Boundary(boundary) => self.boundary(&label, boundary),
             Action::Hook(hook) => self.note(&label, format!("hook {}", hook.name)),
             Action::Listen(name) => self.note(&label, format!("listen on loopback as {name}")),
             Action::Race(race) => {
                 self.steps(&race.prepare);
-                let repeats = self.settings.effort.scale(race.repeats);
+                let repeats = effort.scale(race.repeats);
                 for request in race.requests.iter().chain(&race.after) {
                     self.send(&label, request, repeats);
                 }
@@ -142,16 +142,12 @@ impl Rehearsal<'_> {
             }
             Action::Sample(sample) => {
                 self.steps(&sample.prepare);
-                let count = if sample.scaled {
-                    self.settings.effort.scale(sample.count)
-                } else {
-                    sample.count
-                };
+                let count = if sample.scaled { effort.scale(sample.count) } else { sample.count };
                 self.send(&label, &sample.send, count);
             }
             Action::Send(send) => self.send(&label, send, 1),
             Action::Stream(stream) => match &stream.act {
-                StreamAct::Open(send, copies) => self.send(&label, send, *copies),
+                StreamAct::Open(send, copies) => self.send(&label, send, effort.crowd(*copies)),
                 StreamAct::Close(code) => {
                     self.note(&label, format!("socket {}: close {code}", stream.connection));
                 }
@@ -167,7 +163,7 @@ impl Rehearsal<'_> {
                 }
             },
             Action::Timing(timing) => {
-                let pairs = self.settings.effort.scale(timing.pairs);
+                let pairs = effort.scale(timing.pairs);
                 timing.requests.iter().for_each(|request| self.send(&label, request, pairs));
             }
             Action::Wait(span) => self.note(&label, format!("wait {}", self.span(span))),

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::effort::Effort;
 use super::run::{OpenSocket, Runner, Stopped, stop};
 use crate::model::{Act, Exchange, Request, SocketEvent, Stop, StopKind};
 use crate::scenario::{Step, StreamAct, StreamMessage, StreamStep};
@@ -77,13 +76,8 @@ impl Runner<'_> {
 
     /// The further connections of a name, or what became of the one that failed.
     async fn copies(&self, request: &Request, count: u32) -> Result<Vec<Socket>, SocketEvent> {
-        // Fewer for a quick run; never more, because descriptors are bounded.
-        let count = match self.engine.settings.effort {
-            Effort::Quick => Effort::Quick.scale(count),
-            Effort::Normal | Effort::Thorough => count,
-        };
         let mut copies = Vec::new();
-        for _ in 1..count {
+        for _ in 1..self.engine.settings.effort.crowd(count) {
             match self.engine.wires.open(request).await {
                 Opening::Opened(_, socket) => copies.push(socket),
                 Opening::Refused(response) => return Err(SocketEvent::Refused(response)),

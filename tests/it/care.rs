@@ -54,6 +54,14 @@ fn a_dry_run_names_each_request_and_sends_none() {
 }
 
 #[test]
+fn a_dry_run_of_a_quick_run_names_the_smaller_crowd() {
+    for (level, crowd) in [("quick", "GET /api/v2/websocket x 250"), ("default", "x 1000")] {
+        let arguments = ["check", "--only", "BTN-IDLE-09", "--dry-run", "--level", level];
+        gatecrash(&arguments).exits(0).says(crowd);
+    }
+}
+
+#[test]
 fn what_takes_longer_than_the_longest_wait_is_blocked_with_the_time_it_would_take() {
     let server = Served::start(&["--clock", "real"]);
     let folder = tempfile::tempdir().unwrap();
