@@ -8,6 +8,7 @@
 mod check;
 mod doctor;
 mod explain;
+mod fuzz;
 mod lint;
 mod reports;
 mod selftest;

@@ -11,7 +11,7 @@ use gatecrash::target::Library;
 use crate::support::{files, gatecrash, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("source", &[]),
     ("contract", &["model", "source"]),
@@ -33,13 +33,20 @@ const EDGES: [(&str, &[&str]); 15] = [
             "event",
         ],
     ),
-    ("selftest", &["model", "scenario", "target", "engine", "event", "check"]),
+    (
+        "fuzz",
+        &[
+            "model", "source", "contract", "scenario", "target", "forge", "wire", "hook", "clock",
+            "engine", "event",
+        ],
+    ),
+    ("selftest", &["model", "scenario", "target", "engine", "event", "check", "fuzz"]),
     ("report", &["model", "event"]),
     (
         "cli",
         &[
             "model", "source", "contract", "scenario", "target", "wire", "hook", "clock", "engine",
-            "event", "check", "selftest", "report",
+            "event", "check", "fuzz", "selftest", "report",
         ],
     ),
 ];

@@ -68,7 +68,7 @@ pub(super) fn event(event: &SocketEvent) -> String {
 }
 
 /// An exchange as a person reads it.
-pub(super) fn exchange(exchange: &Exchange) -> SentAndReceived {
+pub fn sent_and_received(exchange: &Exchange) -> SentAndReceived {
     SentAndReceived {
         sent: render_request(&exchange.request),
         received: render_response(&exchange.reply),
@@ -190,7 +190,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// What had happened before a step, and the step itself, one line each.
-pub(super) fn timeline(trace: &Trace, at: usize) -> Vec<String> {
+pub fn timeline(trace: &Trace, at: usize) -> Vec<String> {
     let end = (at + 1).min(trace.entries.len());
     let start = end.saturating_sub(TIMELINE);
     let origin = trace.entries.iter().find_map(|entry| moment(&entry.act));
