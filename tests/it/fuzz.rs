@@ -139,3 +139,22 @@ fn a_target_that_is_not_there_is_no_finding() {
     assert_ne!(run.code, 0);
     assert!(root().join("scenarios/regressions/README.md").exists());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_bytes_break_the_parsers_of_the_reference_server(
+        start in 0..5_usize,
+        rest in proptest::collection::vec(0..=u8::MAX, 0..80),
+    ) {
+        let mut data = ["", "Bearer ", "a=b&c=%", "/x?a=", "{\"accesstoken\":"][start].as_bytes().to_vec();
+        data.extend(rest);
+        if let Some(token) = reference_server::entry::authorization(&data) {
+            assert!(!token.contains(' '));
+        }
+        let _ = reference_server::entry::form(&data);
+        let _ = reference_server::entry::query(&data);
+        let _ = reference_server::entry::first_message(&String::from_utf8_lossy(&data));
+    }
+}

@@ -4,6 +4,7 @@
 mod bases;
 mod credential;
 mod draft;
+mod framing;
 mod mutate;
 mod symbols;
 mod verdict;
