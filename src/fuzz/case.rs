@@ -180,6 +180,11 @@ pub(crate) enum Bearer {
 }
 
 impl Bearer {
+    /// Whether it may be a token that counts, however it is written.
+    pub(crate) const fn may_count(self) -> bool {
+        !matches!(self, Self::None | Self::Stranger | Self::Elsewhere(..))
+    }
+
     /// The token that it is made from.
     pub(crate) const fn token(self) -> Option<TokenId> {
         match self {

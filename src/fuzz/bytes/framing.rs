@@ -127,7 +127,7 @@ pub(super) fn repeated_field(
     random: &mut Random,
 ) -> Option<Effect> {
     let at = random.below(draft.fields.len());
-    let mut field = draft.fields[at].clone();
+    let mut field = draft.fields.get(at)?.clone();
     if field.is("content-length") {
         return None;
     }

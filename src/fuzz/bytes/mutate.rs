@@ -79,7 +79,7 @@ pub(super) fn pick<'a, T>(random: &mut Random, of: &'a [T]) -> &'a T {
 fn field_case(draft: &mut Draft, _: &Around<'_>, random: &mut Random) -> Option<Effect> {
     let at = random.below(draft.fields.len());
     let upper = random.below(2) == 0;
-    let name = &mut draft.fields[at].name;
+    let name = &mut draft.fields.get_mut(at)?.name;
     if upper {
         name.make_ascii_uppercase();
     } else {
@@ -161,7 +161,7 @@ fn content_parameter(draft: &mut Draft, _: &Around<'_>, random: &mut Random) -> 
 /// White space around a value is no part of it (RFC 9110 section 5.5).
 fn space_around(draft: &mut Draft, _: &Around<'_>, random: &mut Random) -> Option<Effect> {
     let at = random.below(draft.fields.len());
-    let field = &mut draft.fields[at];
+    let field = draft.fields.get_mut(at)?;
     if field.is("host") {
         return None;
     }

@@ -25,7 +25,7 @@ pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) 
 
 /// Whatever another method does, it issues nothing and opens nothing.
 fn other_method(state: &State, call: &Call, method: &str) -> Branch {
-    let token = matches!(call.bearer, Bearer::Token(_));
+    let token = call.bearer.may_count();
     let lenient = method == "OPTIONS" || (token && call.operation == "validate");
     let clause = if call.operation == "validate" { "CHN-16" } else { "CHN-29" };
     let outcomes: &[&'static str] = if lenient { &["refused", "accepted"] } else { &["refused"] };

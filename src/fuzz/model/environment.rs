@@ -30,7 +30,7 @@ fn other_method(
     at: (u16, u8),
 ) -> Vec<Branch> {
     let mut next = state.clone();
-    let right = matches!(call.bearer, Bearer::Token(_));
+    let right = call.bearer.may_count();
     if call.operation == "generate" {
         let served = rules.is("post_generate", "served");
         if method == "POST" && served.may() {

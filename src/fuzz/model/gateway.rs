@@ -69,7 +69,7 @@ pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) 
 /// Another method than the documented one has no effect that should be seen.
 fn other_method(rules: &Rules, state: &State, call: &Call, method: &str) -> Vec<Branch> {
     let mut next = state.clone();
-    if method == "HEAD" && call.operation == "generate" {
+    if method == "HEAD" && call.operation.starts_with("generate") {
         next.soft = Some("BTN-10");
         return vec![Branch::new(&["refused", "done"], "BTN-10", next)];
     }

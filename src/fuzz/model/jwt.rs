@@ -36,7 +36,7 @@ pub(super) fn revoked(state: &mut State, id: TokenId) {
 /// Every answer that is allowed.
 pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) -> Vec<Branch> {
     if let Some(method) = call.method {
-        let token = matches!(call.bearer, Bearer::Token(_));
+        let token = call.bearer.may_count();
         let success = ["refused", "accepted", "other_success", "logged_out"];
         let outcomes = match (method, token) {
             ("HEAD", true) => &success[..],

@@ -8,7 +8,7 @@ use super::{Branch, Life, Presented, Rules, State, Trit, presented, twice};
 /// Every answer that is allowed.
 pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) -> Vec<Branch> {
     if let Some(method) = call.method {
-        let token = matches!(call.bearer, Bearer::Token(_));
+        let token = call.bearer.may_count();
         let success = ["accepted", "other_success", "refused", "not_found"];
         let outcomes: &[&'static str] = match (method, token) {
             ("HEAD", true) => &success,
