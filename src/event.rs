@@ -44,6 +44,8 @@ pub enum Event<'a> {
         clock: &'a str,
         /// How many scenarios are planned.
         scenarios: usize,
+        /// What a reader must know before believing any finding.
+        remarks: &'a [String],
     },
     /// A scenario was run and judged.
     ScenarioFinished {

@@ -6,11 +6,11 @@
 //!
 //! ```text
 //!             cli                      5  arguments -> settings -> job -> exit code; prints, reads the environment
-//!  selftest -> check   fuzz   report    4  the jobs; what is made of them. They do not know each other
+//!  selftest -> check fuzz load report draft  4  the jobs; what is made of them. They do not know each other
 //!           engine   event             3  scenario -> trace -> findings (the judge is pure); what a job says
 //!         wire   hook   clock          2  the only input and output
 //!    contract  scenario  target  forge 1  typed data, read once, positions kept; tokens nobody issued
-//!         model     source             0  words; text with positions. No network, no clock, no files
+//!         model  source  stats         0  words; text with positions. No network, no clock, no files
 //! ```
 //!
 //! The reference server is a package of its own and shares no line with this one: a shared mistake
@@ -18,6 +18,7 @@
 
 pub mod model;
 pub mod source;
+pub mod stats;
 
 pub mod contract;
 pub mod scenario;
@@ -33,7 +34,9 @@ pub mod engine;
 pub mod event;
 
 pub mod check;
+pub mod draft;
 pub mod fuzz;
+pub mod load;
 pub mod report;
 pub mod selftest;
 

@@ -112,6 +112,8 @@ faults! {
         "A 401 carries no WWW-Authenticate header.";
     NonAsciiDropped "non-ascii-dropped" "raw" ["X-68"]
         "Bytes beyond ASCII in the head of a request are dropped.";
+    OneInAThousandRefused "one-in-a-thousand-refused" "load" ["X-76"]
+        "Of a thousand requests with a token one is refused, good as the token may be; the fiftieth is the first.";
     OptionsServes "options-serves" "raw" ["BTN-43", "VMS-29", "JWT-41", "SUC-36"]
         "OPTIONS asks for no token and is answered like the documented method.";
     OtherFieldTokenAccepted "other-field-token-accepted" "" ["X-37", "CHN-16", "VMS-29", "JWT-41", "SUC-36"]
@@ -372,7 +374,7 @@ faults! {
     HandshakeWordsExact "handshake-words-exact" "ws" ["X-80"]
         "The fields of a handshake are compared letter for letter.";
     IdleSocketsForgotten "idle-sockets-forgotten" "ws clk" ["BTN-91"]
-        "Only the first thousand sockets without a token are closed.";
+        "Only the first two hundred sockets without a token are closed.";
     NoUpgradeField "no-upgrade-field" "" ["X-85"]
         "The answer 426 does not say what to upgrade to.";
     OneSocketPerToken "one-socket-per-token" "ws" ["BTN-36"]
@@ -416,7 +418,7 @@ faults! {
     SocketTimesOutEarly "socket-times-out-early" "ws clk" ["BTN-83"]
         "A socket without a token is closed after fifteen seconds.";
     SocketsLimited "sockets-limited" "ws" ["BTN-91"]
-        "With five hundred sockets open, further ones are refused.";
+        "With two hundred sockets open, further ones are refused.";
     UnmaskedFramesAccepted "unmasked-frames-accepted" "ws" ["X-82"]
         "Frames of a client need no mask.";
     WrongAcceptKey "wrong-accept-key" "ws" ["X-80"]

@@ -5,10 +5,11 @@
 //! against a contract.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::one::{KEY_HOLDERS, secrets, unmet};
+use super::one::{secrets, unmet};
 use super::run::runtime;
 use crate::engine::{Class, Connection, Engine, Face, Observed, Settings, classify, shown};
 use crate::hook::HookCall;
@@ -17,7 +18,9 @@ use crate::model::{
     Verdict, parse_http_date,
 };
 use crate::source::SourceFile;
-use crate::target::{ClockSetting, FlowBinding, HookSetting, Library, OutcomeKind, Profile};
+use crate::target::{
+    ClockSetting, FlowBinding, HookSetting, KEY_HOLDERS, Library, OutcomeKind, Profile,
+};
 
 /// How a target is examined.
 #[derive(Clone, Debug)]
@@ -99,7 +102,11 @@ impl<'a> Doctor<'a> {
                 }
                 Err(error) => {
                     absent.insert(base);
-                    let change = "start the server, or correct `base_url` (scheme, host, port)";
+                    let change = if self.profile.transport.http2 {
+                        "it was asked in HTTP/2: `http_version`, or `base_url`"
+                    } else {
+                        "start the server, or correct `base_url` (scheme, host, port)"
+                    };
                     Examination::problem(format!("cannot be reached: {error}"), change)
                 }
             };
@@ -182,6 +189,14 @@ impl<'a> Doctor<'a> {
                 HookSetting::Exec { argv, .. } => {
                     let program = argv.first().map_or("", String::as_str);
                     reasons.push(format!("there is no program `{program}`"));
+                    continue;
+                }
+                HookSetting::Fifo { request, .. } if Path::new(request).exists() => {
+                    let told = "the pipe is there; who reads it, only an act would show";
+                    return Examination::Untried(told.to_owned());
+                }
+                HookSetting::Fifo { request, .. } => {
+                    reasons.push(format!("there is no pipe {request}"));
                     continue;
                 }
                 HookSetting::Tty { .. } if self.settings.input_allowed => {
@@ -506,7 +521,7 @@ fn is_program(argv: &[String]) -> bool {
     let Some(program) = argv.first() else {
         return false;
     };
-    let path = std::path::Path::new(program);
+    let path = Path::new(program);
     // Without a separator it is looked for in the search path, which only the system knows to read.
     path.components().count() == 1 || path.is_file()
 }

@@ -11,7 +11,7 @@ use crate::model::{
     CheckId, Evidence, Finding, SecretBook, SentAndReceived, Trace, Verdict, Violation,
 };
 use crate::scenario::{Action, Check, HookStep, Need, Scenario};
-use crate::target::FlowBinding;
+use crate::target::{FlowBinding, KEY_HOLDERS};
 
 /// Runs a scenario as often as the settings ask, each time with a server in its first state; one that is shared is
 /// `reset`, unless others are at work on it.
@@ -103,10 +103,6 @@ pub(super) fn could_harm(scenario: &Scenario) -> bool {
     let bursts = |need: &Need| matches!(need, Need::Capability(name) if name == "burst");
     scenario.needs.iter().any(bursts) || scenario.hooks().iter().any(|hook| SHAKING.contains(hook))
 }
-
-/// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
-/// `public_key` that it publishes.
-pub(super) const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
 
 /// What the scenario cannot do without and the profile does not have.
 pub(super) fn unmet(

@@ -84,11 +84,13 @@ pub fn check(
     let connection = connect(&first.profile, settings, started)?;
     runtime.block_on(reach(&first.profile, &connection))?;
     let (target, clock) = (first.profile.name.clone(), connection.clock.mode());
+    let remarks = first.profile.remarks();
     observer.hear(&Event::RunStarted {
         target: &target,
         seed: settings.seed,
         clock,
         scenarios: plan.scenarios.len(),
+        remarks: &remarks,
     })?;
 
     let baseline = &first.profile.baseline;
@@ -106,6 +108,7 @@ pub fn check(
         verdict: Report::conclude(&findings, plan.excluded > 0),
         clauses: clause_states(library, &plan.flows(), &findings),
         target,
+        remarks,
         seed: settings.seed,
         clock: clock.to_owned(),
         interrupted,
@@ -158,13 +161,10 @@ pub(super) fn connect(
     })
 }
 
-/// One request to each base URL, before anything is concluded: an answer of any kind will do.
+/// One request to each base URL, before anything is concluded: an answer of any kind will do. In
+/// HTTP/2 it must be an answer: a server that does not speak it says something too.
 async fn reach(profile: &Profile, connection: &Connection) -> Result<(), CheckError> {
-    let mut bases: BTreeSet<&str> = BTreeSet::new();
-    for binding in profile.flows.values() {
-        bases.insert(&binding.base_url);
-        bases.extend(binding.environment_urls.values().map(String::as_str));
-    }
+    let bases: BTreeSet<&str> = profile.bases().collect();
     for base in bases {
         let request = Request {
             base: base.to_owned(),
@@ -173,14 +173,16 @@ async fn reach(profile: &Profile, connection: &Connection) -> Result<(), CheckEr
             headers: profile.headers.clone(),
             ..Request::default()
         };
-        if let (Err(error @ (WireError::Connect(_) | WireError::Deadline(_))), _) =
-            connection.wires.send(&request).await
-        {
-            return Err(CheckError::Unreachable {
-                target: base.to_owned(),
-                reason: error.to_string(),
-            });
+        let Err(error) = connection.wires.send(&request).await.0 else {
+            continue;
+        };
+        let mut reason = error.to_string();
+        if profile.transport.http2 {
+            reason.push_str("; it was asked in HTTP/2, as `http_version` of the profile says");
+        } else if !matches!(error, WireError::Connect(_) | WireError::Deadline(_)) {
+            continue;
         }
+        return Err(CheckError::Unreachable { target: base.to_owned(), reason });
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! The arguments as they are typed.
 
+mod load;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Flow;
+pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
 #[derive(Debug, Parser)]
@@ -27,6 +30,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'"
     )]
     Check(Check),
+    /// Says whether a load run was worse than an earlier one by more than chance.
+    #[command(after_help = "Example: gatecrash compare base.json new.json")]
+    Compare(Compare),
     /// Prints which checks cover which clause, and why a clause has none.
     #[command(after_help = "Example: gatecrash coverage --missing")]
     Coverage(Coverage),
@@ -43,12 +49,22 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash fuzz --time 60s --seed 1\n  gatecrash fuzz my-server.yaml --corpus found --report junit=fuzz.xml"
     )]
     Fuzz(super::fuzz_arguments::Fuzz),
+    /// Writes a first profile for a server; asks for what is not given.
+    #[command(
+        after_help = "Examples:\n  gatecrash init --url http://127.0.0.1:8080 --flow jwt-login\n  gatecrash init my-server.yaml --from openapi.json"
+    )]
+    Init(Init),
     /// Says everything that is wrong with scenarios, contracts, flow files and profiles.
     #[command(after_help = "Example: gatecrash lint my-server.yaml my-scenarios/*.yaml")]
     Lint(Lint),
     /// Lists checks, clauses, scenarios, gaps, faults or variants.
     #[command(after_help = "Example: gatecrash list clauses --flow jwt-login")]
     List(List),
+    /// Asks a server to validate tokens, as fast as it can or on a schedule, and holds every answer against the contract.
+    #[command(
+        after_help = "Examples:\n  gatecrash load --flow jwt-login\n  gatecrash load my-server.yaml --rate 2000 --duration 60s --threshold 'p99<5ms' --threshold 'wrong=0'\n  gatecrash load --mix valid=98,unknown=1,revoked=1 --tokens 10000 --report json=load.json"
+    )]
+    Load(Load),
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),
@@ -193,6 +209,9 @@ pub(super) struct Reach {
     /// Hosts besides loopback that may be sent to; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub(super) allow_host: Vec<String>,
+    /// Takes any TLS certificate of the target, also one that it has made itself. Every report says so.
+    #[arg(long, requires = "target")]
+    pub(super) insecure: bool,
 }
 
 #[derive(Debug, Args)]
@@ -212,6 +231,34 @@ pub(super) struct Coverage {
 pub(super) struct Explain {
     /// What to explain.
     pub(super) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The profile; `-` is standard output.
+    #[arg(default_value = "gatecrash.yaml")]
+    pub(super) path: PathBuf,
+    /// Scheme, host and port of the server.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// A flow that it offers; may be repeated.
+    #[arg(long, value_name = "FLOW")]
+    pub(super) flow: Vec<Flow>,
+    /// Its description, OpenAPI 3 or Swagger 2 in JSON or YAML: fills in what can be found there.
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: Option<PathBuf>,
+    /// Its clock: `real`, `none`, or `virtual` with --control; `real` without it.
+    #[arg(long, value_name = "MODE")]
+    pub(super) clock: Option<ClockMode>,
+    /// The control plane of a reference server, for its button, accounts and clock.
+    #[arg(long, value_name = "URL")]
+    pub(super) control: Option<String>,
+    /// Replaces a profile that is there.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Never asks.
+    #[arg(long)]
+    pub(super) no_input: bool,
 }
 
 #[derive(Debug, Args)]
@@ -293,6 +340,9 @@ pub(super) struct Serve {
     /// The clock: `real` runs by itself, `virtual` moves with `gatecrash advance`.
     #[arg(long, value_name = "MODE", default_value = "real", value_parser = ["real", "virtual"])]
     pub(super) clock: String,
+    /// Ends when standard input does: for a program that starts the server for itself.
+    #[arg(long, hide = true)]
+    pub(super) until_end_of_input: bool,
     /// Switches a fault on; may be repeated. `gatecrash list faults` has their names.
     #[arg(long, value_name = "NAME")]
     pub(super) fault: Vec<String>,

@@ -21,6 +21,8 @@ mod embedded;
 mod exit;
 mod fuzz_arguments;
 mod plane;
+#[cfg(feature = "reference-server")]
+mod served;
 mod shelf;
 mod target;
 
@@ -91,12 +93,15 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Advance(advance) => commands::control::advance(&advance),
         Command::Check(check) => commands::check::run(&check, scenarios, world),
+        Command::Compare(compare) => commands::compare::run(&compare, world),
         Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
         Command::Doctor(doctor) => commands::doctor::run(&doctor, scenarios, world),
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
         Command::Fuzz(fuzz) => commands::fuzz::run(&fuzz, scenarios, world),
+        Command::Init(init) => commands::init::run(&init, scenarios, world),
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
         Command::List(list) => commands::list::run(&list, scenarios, world),
+        Command::Load(load) => commands::load::run(&load, scenarios, world),
         Command::Press(press) => commands::control::press(&press),
         Command::Replay(replay) => commands::replay::run(&replay, scenarios, world),
         Command::Schema(schema) => commands::schema::run(&schema),

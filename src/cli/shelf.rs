@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use include_dir::{Dir, include_dir};
 
 use super::exit::UsageError;
+use crate::model::Flow;
 use crate::report::Paint;
 use crate::source::{Diagnostic, SourceFile};
 use crate::target::Library;
@@ -32,6 +33,15 @@ pub(super) fn files(folder: Option<&Path>) -> anyhow::Result<Vec<Arc<SourceFile>
 /// Everything that the files say.
 pub(super) fn library(folder: Option<&Path>, paint: Paint) -> anyhow::Result<Library> {
     Library::read(&files(folder)?).map_err(|list| mistakes(&list, paint).into())
+}
+
+/// Contracts and flow files alone, of one flow or of all.
+pub(super) fn words(
+    folder: Option<&Path>,
+    flow: Option<Flow>,
+    paint: Paint,
+) -> anyhow::Result<Library> {
+    Library::read_words(&files(folder)?, flow).map_err(|list| mistakes(&list, paint).into())
 }
 
 /// The profile of the reference server.

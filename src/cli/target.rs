@@ -12,7 +12,7 @@ use super::exit::{TargetError, UsageError};
 use super::{World, plane, shelf};
 use crate::engine::{Provided, Provision};
 use crate::source::Diagnostic;
-use crate::target::{ClockSetting, Library, Profile, SecretReference};
+use crate::target::{ClockSetting, Library, Profile, SecretReference, Trust};
 
 /// One server that all scenarios share.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(super) fn fixed_partly(
     Ok((Some(Fixed(Arc::new(profile))), wrong))
 }
 
-/// What the command line says of the clock and the control plane.
+/// What the command line says of the clock, the control plane and certificates.
 fn apply(reach: &Reach, profile: &mut Profile) -> anyhow::Result<()> {
     if let Some(control) = &reach.control {
         profile.control_by(control.trim_end_matches('/'));
@@ -102,6 +102,16 @@ fn apply(reach: &Reach, profile: &mut Profile) -> anyhow::Result<()> {
         (reach.max_wait, &mut profile.clock)
     {
         *max_wait = longest;
+    }
+    if reach.insecure {
+        if matches!(profile.transport.trust, Trust::Authorities(_)) {
+            let message = "--insecure takes any certificate, and the profile names whom to trust (`tls: {trust: ...}`); leave out one of the two";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        profile.transport.trust = Trust::Everybody;
+    }
+    for remark in profile.remarks() {
+        eprintln!("warning: {remark}");
     }
     Ok(())
 }
@@ -139,34 +149,56 @@ fn resolve(reference: &SecretReference) -> Result<String, String> {
         SecretReference::Environment(name) => {
             std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))
         }
-        SecretReference::File(path) => std::fs::read_to_string(path)
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(|error| format!("the file {path} cannot be read: {error}")),
+        SecretReference::File(path) => {
+            read(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        SecretReference::Certificates(path) | SecretReference::Key(path) => {
+            let text = read(path)?;
+            // An empty text would mean that it is not at hand.
+            if text.is_empty() { Err(format!("the file {path} is empty")) } else { Ok(text) }
+        }
+    }
+}
+
+fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("the file {path} cannot be read: {error}"))
+}
+
+/// Certificates for `lint`, and nothing else: a profile can be linted where its secrets are not at hand.
+pub(super) fn resolve_public(reference: &SecretReference) -> Result<String, String> {
+    match reference {
+        SecretReference::Certificates(_) => resolve(reference),
+        SecretReference::Key(path) => Ok(read(path).unwrap_or_default()),
+        SecretReference::Environment(_) | SecretReference::File(_) => Ok("secret".to_owned()),
     }
 }
 
 /// Tests of other people's servers must be meant: any host but loopback has to be named.
 fn hosts_allowed(profile: &Profile, allowed: &[String]) -> anyhow::Result<()> {
-    for binding in profile.flows.values() {
-        for url in std::iter::once(&binding.base_url).chain(binding.environment_urls.values()) {
-            let host = host(url);
-            if !is_loopback(host) && !allowed.iter().any(|name| name == host) {
-                let message = format!(
-                    "{host} is not this machine; name it with --allow-host {host} if you may test it"
-                );
-                return Err(TargetError(message).into());
-            }
+    if is_local(profile) {
+        return Ok(());
+    }
+    for host in profile.bases().map(host) {
+        if !is_loopback(host) && !allowed.iter().any(|name| name == host) {
+            let message = format!(
+                "{host} is not this machine; name it with --allow-host {host} if you may test it"
+            );
+            return Err(TargetError(message).into());
         }
     }
     Ok(())
 }
 
-/// Whether every address of a profile is on this machine.
+/// The host of an address, when it is not this machine.
+pub(super) fn foreign_host(url: &str) -> Option<&str> {
+    Some(host(url)).filter(|host| !is_loopback(host))
+}
+
+/// Whether every address of a profile is on this machine. Behind a socket there is no other host, whatever the
+/// address says.
 pub(super) fn is_local(profile: &Profile) -> bool {
-    let mut urls = profile.flows.values().flat_map(|binding| {
-        std::iter::once(&binding.base_url).chain(binding.environment_urls.values())
-    });
-    urls.all(|url| is_loopback(host(url)))
+    profile.transport.unix_socket.is_some() || profile.bases().map(host).all(is_loopback)
 }
 
 fn host(url: &str) -> &str {

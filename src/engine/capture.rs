@@ -51,7 +51,7 @@ pub(super) fn capture(
 }
 
 /// Finds a field of an answer.
-pub(super) fn from_field(field: &Field, response: &Response) -> Option<String> {
+pub fn from_field(field: &Field, response: &Response) -> Option<String> {
     match field {
         Field::Header(name) => response.header(name),
         Field::Json(path) => from_json(path, &response.body),

@@ -19,10 +19,11 @@ mod timing;
 mod together;
 
 pub use budget::Budget;
+pub use capture::from_field;
 pub use connect::Connection;
 pub use judge::{
-    Assessed, Class, Face, Law, Observed, applies, assess, classify, compare_times, judge,
-    render_request, render_response, sent_and_received, shown, timeline,
+    Assessed, Class, Face, Law, Observed, applies, assess, classify, compare_times, judge, picture,
+    render_request, render_response, shown, timeline,
 };
 pub use provision::{Provided, Provision};
 pub use rehearse::{Rehearsed, rehearse};

@@ -421,7 +421,10 @@ impl<'a> Runner<'a> {
                 }
                 Err(stop(label, StopKind::Unreachable, format!("{error}, {MOST_DEADLINES} times")))
             }
-            WireError::Closed(_) | WireError::Nonsense(_) | WireError::Unsendable(_) => Ok(()),
+            WireError::Closed(_)
+            | WireError::Nonsense(_)
+            | WireError::Unreadable(_)
+            | WireError::Unsendable(_) => Ok(()),
         }
     }
 

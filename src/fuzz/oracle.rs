@@ -11,7 +11,7 @@ use super::cell::{cell, fingerprint};
 use super::laws::{LawId, Laws};
 use super::lower;
 use super::model::{Branch, Fact, Rules, State, fits};
-use crate::engine::{Class, Face, Observed, classify, sent_and_received, shown, timeline};
+use crate::engine::{Class, Face, Observed, classify, picture, shown, timeline};
 use crate::model::{
     Act as Happened, Entry, Exchange, SentAndReceived, Stop, StopKind, Trace, Violation, WireError,
 };
@@ -238,7 +238,7 @@ impl<'a> Judge<'a> {
                 clause,
                 violation,
                 allowed: allowed.clone(),
-                exchange: Some(sent_and_received(exchange)),
+                exchange: Some(picture(exchange)),
                 timeline: Vec::new(),
             })
         };

@@ -5,7 +5,7 @@ use super::cell::cell;
 use super::lower;
 use super::model::State;
 use super::oracle::{Failure, Judge, Oracle, Walk, is_one_of, unique};
-use crate::engine::{Class, Face, classify, sent_and_received};
+use crate::engine::{Class, Face, classify, picture};
 use crate::model::{Entry, Exchange, Trace, Trial, Violation};
 
 impl Judge<'_> {
@@ -66,7 +66,7 @@ impl Judge<'_> {
             clause: race_clause(pair).or(clause).unwrap_or("X-70"),
             violation: Violation { wanted: explained, got: got.join(", then ") },
             allowed: Vec::new(),
-            exchange: Some(sent_and_received(second)),
+            exchange: Some(picture(second)),
             timeline: Vec::new(),
         }))
     }

@@ -98,6 +98,7 @@ pub fn fuzz(
         seed: settings.seed,
         clock,
         scenarios: flows.len(),
+        remarks: &[],
     })?;
     let course = Course {
         bench: &bench,
@@ -130,6 +131,7 @@ pub fn fuzz(
         excluded: 0,
         findings,
         clauses: BTreeMap::new(),
+        remarks: Vec::new(),
         elapsed: started.elapsed(),
         secrets: tally.secrets,
     };

@@ -1,7 +1,8 @@
 //! How a physical or administrative act happens: press the button, block an account, restart.
 //!
 //! A scenario names the act; the profile says which drivers can do it. A driver asks the reference
-//! server's control plane, sends an HTTP request, runs a program, or asks a person. Each tells when
+//! server's control plane, sends an HTTP request, runs a program, writes into a named pipe, or asks a
+//! person. Each tells when
 //! it was asked and when the act was acknowledged, because the act happened somewhere between.
 //!
 //! No driver judges what the server does afterwards, and none retries: an act that may have
@@ -9,10 +10,13 @@
 
 mod call;
 mod exec;
+#[cfg(unix)]
+mod fifo;
 mod template;
 mod terminal;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +48,16 @@ pub enum HookDriver {
         /// The program and its arguments.
         argv: Vec<String>,
         /// How long it may take; then it is killed.
+        timeout: Duration,
+    },
+    /// Writes one JSON line with `hook`, `say` and `with` into a named pipe that somebody reads.
+    Fifo {
+        /// The pipe that is written to.
+        request: PathBuf,
+        /// The pipe from which one line is read: a JSON object, with `error` when the act failed.
+        /// Without it the act is taken for done when it is written.
+        answer: Option<PathBuf>,
+        /// How long both may take.
         timeout: Duration,
     },
     /// Sends a request; any 2xx answer acknowledges the act. `${key}` in the address and in the
@@ -90,7 +104,7 @@ pub struct Acknowledged {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HookError {
-    /// The program ended with another code than 0.
+    /// The program ended with another code than 0, or whoever reads the pipe says that it failed.
     #[error("the hook `{hook}`: {why}")]
     Failed {
         /// The act.
@@ -114,7 +128,7 @@ pub enum HookError {
         /// One reason for each driver.
         reasons: Vec<String>,
     },
-    /// The program cannot be started.
+    /// The program cannot be started, or nobody reads the pipe.
     #[error("the hook `{hook}` cannot begin: {why}")]
     NotStarted {
         /// The act.
@@ -249,6 +263,15 @@ impl Hooks {
     ) -> Result<Option<Value>, HookError> {
         match driver {
             HookDriver::Exec { argv, timeout } => exec::run(argv, *timeout, call).await,
+            #[cfg(unix)]
+            HookDriver::Fifo { request, answer, timeout } => {
+                fifo::run(request, answer.as_deref(), *timeout, call).await
+            }
+            #[cfg(not(unix))]
+            HookDriver::Fifo { .. } => {
+                let why = "this system has no named pipes in its file system".to_owned();
+                Err(HookError::NotStarted { hook: call.name.clone(), why })
+            }
             HookDriver::Http { method, url, json, headers } => {
                 let template = Call {
                     method: method.clone(),

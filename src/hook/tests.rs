@@ -212,3 +212,141 @@ async fn a_driver_that_may_have_acted_is_the_last_one_tried() {
     assert!(matches!(error, HookError::Wire { error: WireError::Closed(_), .. }), "{error}");
     assert_eq!(server.requests().await.len(), 1);
 }
+
+#[cfg(unix)]
+mod fifo {
+    use std::fs::File;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::path::Path;
+    use std::thread::{JoinHandle, spawn};
+
+    use super::*;
+
+    /// A folder with the pipes `request` and `answer`.
+    fn pipes() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["request", "answer"] {
+            let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status();
+            assert!(made.unwrap().success());
+        }
+        folder
+    }
+
+    fn driver(folder: &Path, answers: bool, timeout: Duration) -> HookDriver {
+        let answer = answers.then(|| folder.join("answer"));
+        HookDriver::Fifo { request: folder.join("request"), answer, timeout }
+    }
+
+    /// Whoever stands at the other end: takes one line, and writes this. Both pipes are opened to read and write,
+    /// so that nobody waits for the other.
+    fn rig(folder: &Path, answer: Vec<u8>) -> JoinHandle<String> {
+        let open = |name| File::options().read(true).write(true).open(folder.join(name)).unwrap();
+        let (request, mut out) = (open("request"), open("answer"));
+        spawn(move || {
+            let mut line = String::new();
+            BufReader::new(request).read_line(&mut line).unwrap();
+            // More than a pipe holds is cut off when the other side has read enough.
+            drop(out.write_all(&answer));
+            line
+        })
+    }
+
+    #[tokio::test]
+    async fn an_act_is_one_line_and_so_is_its_answer() {
+        for (answer, server_now) in [
+            (&b"{\"now_ms\": 5}\n"[..], Some(5)),
+            (b"{\"now_ms\": 6, \"error\": null}\n{\"now_ms\": 7}\n", Some(6)),
+            (b"done\n", None),
+            (b"\n", None),
+        ] {
+            let folder = pipes();
+            let told = rig(folder.path(), answer.to_vec());
+            let hooks = hooks("press", vec![driver(folder.path(), true, LONG)]);
+            let done = hooks.fire(&call("press", &[("kind", "a\nb")])).await.unwrap();
+            assert_eq!(done.server_now, server_now);
+            let line = told.join().unwrap();
+            let told: Value = serde_json::from_str(&line).unwrap();
+            let expected = json!({"hook": "press", "say": "Do it.", "with": {"kind": "a\nb"}});
+            assert_eq!(told, expected);
+            assert!(line.ends_with("}\n"), "{line:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_an_answer_an_act_is_done_when_it_is_written() {
+        let folder = pipes();
+        let told = rig(folder.path(), Vec::new());
+        let hooks = hooks("press", vec![driver(folder.path(), false, LONG)]);
+        assert_eq!(hooks.fire(&call("press", &[])).await.unwrap().answer, None);
+        assert!(told.join().unwrap().contains("press"));
+    }
+
+    #[tokio::test]
+    async fn nobody_at_the_pipe_leaves_the_act_to_the_next_driver() {
+        let folder = pipes();
+        let server = serve([answer(200, "{}")]);
+        let nobody = driver(folder.path(), true, LONG);
+        let both = hooks("press", vec![nobody.clone(), simulated(&server.base)]);
+        assert!(both.fire(&call("press", &[])).await.is_ok());
+
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for (driver, told) in [
+            (nobody, "nobody reads "),
+            (driver(&folder.path().join("gone"), false, LONG), "No such file"),
+            (HookDriver::Fifo { request: file, answer: None, timeout: LONG }, "not a pipe"),
+        ] {
+            let error = hooks("press", vec![driver]).fire(&call("press", &[])).await.unwrap_err();
+            assert!(matches!(error, HookError::NotStarted { .. }), "{error}");
+            assert!(error.to_string().contains(told), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_silence_and_a_line_without_end_are_told() {
+        for (answer, within, told) in [
+            (
+                b"{\"error\": \"the relay is stuck\"}\n".to_vec(),
+                LONG,
+                "the hook `press`: the relay is stuck",
+            ),
+            (
+                b"half a line".to_vec(),
+                Duration::from_millis(100),
+                "the hook `press` was not done within 100ms",
+            ),
+            (vec![b'x'; 1 << 20], LONG, "its line is longer than 65536 bytes"),
+        ] {
+            let folder = pipes();
+            let told_to = rig(folder.path(), answer);
+            let hooks = hooks("press", vec![driver(folder.path(), true, within), tty()]);
+            let error = hooks.fire(&call("press", &[])).await.unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+            // What is still in the pipe lets the rig end.
+            let rest = folder.path().join("answer");
+            spawn(move || std::io::copy(&mut File::open(rest)?, &mut std::io::sink()));
+            told_to.join().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_too_late_for_one_act_is_no_answer_to_the_next() {
+        let folder = pipes();
+        let path = folder.path().join("answer");
+        let mut late = File::options().read(true).write(true).open(path).unwrap();
+        late.write_all(b"{\"now_ms\": 1}\n").unwrap();
+        let told = rig(folder.path(), b"{\"now_ms\": 2}\n".to_vec());
+        let hooks = hooks("press", vec![driver(folder.path(), true, LONG)]);
+        assert_eq!(hooks.fire(&call("press", &[])).await.unwrap().server_now, Some(2));
+        told.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_act_of_more_than_a_line_is_not_begun() {
+        let folder = pipes();
+        let long = "x".repeat(70_000);
+        let hooks = hooks("press", vec![driver(folder.path(), false, LONG)]);
+        let error = hooks.fire(&call("press", &[("kind", &long)])).await.unwrap_err();
+        assert!(error.to_string().contains("longer than 65536 bytes"), "{error}");
+    }
+}

@@ -99,6 +99,9 @@ pub enum WireError {
     /// What came back is no HTTP answer (RFC 9112).
     #[error("the answer is not HTTP: {0}")]
     Nonsense(String),
+    /// An answer came, but its content is in a coding that nobody asked for.
+    #[error("the content of the answer cannot be read: {0}")]
+    Unreadable(String),
     /// The request could not be put on this wire.
     #[error("the request cannot be sent on this wire: {0}")]
     Unsendable(String),

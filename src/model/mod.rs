@@ -10,6 +10,7 @@ mod finding;
 mod id;
 mod kill_matrix;
 mod leak;
+mod load;
 mod moment;
 mod report;
 mod secret;
@@ -23,6 +24,10 @@ pub use finding::{Finding, Level, Verdict};
 pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use kill_matrix::{FalseAlarm, FaultRow, KillMatrix};
 pub use leak::KnownSecrets;
+pub use load::{
+    CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport, Quantiles,
+    SecondReport, ThresholdReport, ThresholdState,
+};
 pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
 pub use report::{ClauseState, Counts, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};

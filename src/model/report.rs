@@ -75,6 +75,9 @@ pub enum ClauseState {
 pub struct Report {
     /// What was checked: a profile's name or an address.
     pub target: String,
+    /// What a reader must know before believing any finding.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The seed of every random choice of the run.
     pub seed: u64,
     /// The clock's mode: `virtual`, `real` or `none`.

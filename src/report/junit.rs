@@ -23,6 +23,9 @@ pub fn write_junit(report: &Report, strict: bool, out: &mut dyn io::Write) -> io
     }
     for (name, findings) in suites {
         let mut suite = TestSuite::new(name.clone());
+        for remark in &report.remarks {
+            suite.add_property(("remark", remark.as_str()));
+        }
         for finding in findings {
             suite.add_test_case(test_case(finding, &name, strict));
         }

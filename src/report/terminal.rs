@@ -233,13 +233,17 @@ impl<W: Write> Terminal<W> {
 impl<W: Write> Observer for Terminal<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::RunStarted { target, seed, clock, scenarios } => {
+            Event::RunStarted { target, seed, clock, scenarios, remarks } => {
                 writeln!(
                     self.out,
                     "gatecrash {}  seed {seed}  target {}  clock {clock}  {scenarios} scenarios",
                     env!("CARGO_PKG_VERSION"),
                     printable(target)
-                )
+                )?;
+                for remark in *remarks {
+                    writeln!(self.out, "  ! {}", self.paint.bold(remark))?;
+                }
+                Ok(())
             }
             Event::ScenarioFinished { flow, name, findings } => {
                 if self.detail == Detail::Flow {

@@ -24,7 +24,9 @@ pub use expectation::{
     Assertion, Check, Expectation, Filter, JwtAssertion, Kind, SameAs, StatusPattern,
 };
 pub use json_template::JsonTemplate;
-pub use lower::{Always, Lowering, check_shared, lower_always, lower_assertion, lower_scenario};
+pub use lower::{
+    Always, Lowering, check_shared, lower_always, lower_assertion, lower_errand, lower_scenario,
+};
 pub use matcher::{Actual, Matcher, Mismatch, Nearby, TimeForm};
 pub use nature::uses_hooks;
 pub use vector::{Algorithm, Edit, Expected, Forge, Sign, Vector};

@@ -13,7 +13,7 @@ use crate::scenario::raw::RawScenario;
 use crate::scenario::vector::RawVectors;
 use crate::scenario::{
     Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, When, check_shared,
-    lower_always, lower_scenario,
+    lower_always, lower_errand, lower_scenario,
 };
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -26,9 +26,11 @@ pub struct Library {
     pub scenarios: Vec<Scenario>,
     /// The checks that every answer of a flow is held against, by flow.
     pub always: BTreeMap<Flow, IndexMap<CheckId, Check>>,
-    /// What those checks expect.
-    held: BTreeMap<Flow, Vec<Expectation>>,
     flows: BTreeMap<Flow, FlowFile>,
+    /// What every answer of a flow is held against.
+    everywhere: BTreeMap<Flow, Vec<Expectation>>,
+    /// Whether scenarios, or flows, were left out.
+    partial: bool,
 }
 
 #[derive(Debug)]
@@ -45,8 +47,29 @@ impl Library {
     /// # Errors
     /// Everything that is wrong with any of them.
     pub fn read(files: &[Arc<SourceFile>]) -> Result<Self, Vec<Diagnostic>> {
+        Self::read_sorted(&Sorted::new(files), false)
+    }
+
+    /// Reads contracts and flow files alone, for a job that runs no scenarios; of one flow, or of all. Reading everything
+    /// takes many times as long, and tens of megabytes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them.
+    pub fn read_words(
+        files: &[Arc<SourceFile>],
+        flow: Option<Flow>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut sorted = Sorted::new(files);
+        sorted.scenarios.clear();
+        sorted.vectors.clear();
+        if let Some(flow) = flow {
+            sorted.flow_files.retain(|(one, _)| [flow, Flow::Common].contains(one));
+        }
+        Self::read_sorted(&sorted, true)
+    }
+
+    fn read_sorted(sorted: &Sorted, partial: bool) -> Result<Self, Vec<Diagnostic>> {
         let mut wrong = Vec::new();
-        let sorted = Sorted::new(files);
         let catalogue = sorted.catalogue(&mut wrong);
         let mut flows = sorted.flows(&catalogue, &mut wrong);
         sorted.vectors(&mut flows, &mut wrong);
@@ -54,10 +77,11 @@ impl Library {
             catalogue,
             scenarios: Vec::new(),
             always: BTreeMap::new(),
-            held: BTreeMap::new(),
             flows,
+            everywhere: BTreeMap::new(),
+            partial,
         };
-        library.held = library.read_always(&mut wrong);
+        library.everywhere = library.read_always(&mut wrong);
         for (folder, file) in &sorted.scenarios {
             library.read_scenario(*folder, file, &mut wrong);
         }
@@ -114,7 +138,17 @@ impl Library {
 
     /// What every answer of a flow is held against.
     pub fn held(&self, flow: Flow) -> &[Expectation] {
-        self.held.get(&flow).map_or(&[], Vec::as_slice)
+        self.everywhere.get(&flow).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether scenarios, or flows, were left out, so that a profile may name what is not here.
+    pub const fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Whether the flow file of a flow was read.
+    pub fn has(&self, flow: Flow) -> bool {
+        self.flows.contains_key(&flow)
     }
 
     /// Binds a flow to a server.
@@ -154,6 +188,29 @@ impl Library {
         };
         let (binding, wrong) = FlowBinding::new(&sources, base_url, profile);
         (Some(binding), wrong)
+    }
+
+    /// Reads the steps of an errand of a flow: a scenario without checks of its own, as a job writes it for itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn errand(&self, flow: Flow, steps: &str) -> Result<Scenario, Vec<Diagnostic>> {
+        let text =
+            format!("scenario: {flow}/errand\ntitle: An errand\nchecks: {{}}\nsteps:\n{steps}");
+        let file = SourceFile::new("an errand of the program", text);
+        let raw: RawScenario = decode(&file)?;
+        let Some(found) = self.flows.get(&flow) else {
+            let mut out = Diagnostics::new(&file);
+            out.byte("library::flow", None, format!("there is no flow file for {flow}"));
+            return Err(out.into_list());
+        };
+        let always = self.everywhere.get(&flow).map_or(&[][..], Vec::as_slice);
+        lower_errand(&raw, &file, &Lowering { vocabulary: &found.vocabulary, always })
+    }
+
+    /// The file that says how the documented server spells a flow.
+    pub fn flow_file(&self, flow: Flow) -> Option<&Arc<SourceFile>> {
+        self.flows.get(&flow).map(|found| &found.file)
     }
 
     /// The ids of all checks.

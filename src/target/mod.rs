@@ -9,13 +9,15 @@ mod library;
 mod operation;
 mod profile;
 pub mod raw;
+mod transport;
 
 pub use binding::{FlowBinding, Identity, Outcome, OutcomeKind};
 pub use library::Library;
 pub use operation::{Credential, Field, Operation};
 pub use profile::{
-    Baseline, ClockSetting, HookRequest, HookSetting, Limits, Profile, SecretReference,
+    Baseline, ClockSetting, HookRequest, HookSetting, KEY_HOLDERS, Limits, Profile, SecretReference,
 };
+pub use transport::{Pem, RawTls, Transport, Trust};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::raw::{
     RawClock, RawClockMode, RawFlowProfile, RawHookDriver, RawHookRequest, RawLimits, RawProfile,
     RawValue,
 };
+use super::transport::{Resolve, Transport, Trust, beside, transport};
 use crate::model::{Flow, Header, parse_civil, parse_duration};
 use crate::scenario::HOOKS;
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode_partly};
@@ -24,6 +25,10 @@ pub enum SecretReference {
     Environment(String),
     /// A file.
     File(String),
+    /// A PEM file of certificates, which are no secret.
+    Certificates(String),
+    /// A PEM file of a private key.
+    Key(String),
 }
 
 /// One server.
@@ -31,6 +36,8 @@ pub enum SecretReference {
 pub struct Profile {
     /// Its name in reports.
     pub name: String,
+    /// How it is reached.
+    pub transport: Transport,
     /// Its flows.
     pub flows: BTreeMap<Flow, FlowBinding>,
     /// Its clock.
@@ -44,6 +51,10 @@ pub struct Profile {
     /// Findings that are accepted for a while.
     pub baseline: Vec<Baseline>,
 }
+
+/// The identities that hold keys of the server: `signer` the `key` that it signs its tokens with, `verifier` the
+/// `public_key` that it publishes.
+pub const KEY_HOLDERS: [&str; 2] = ["signer", "verifier"];
 
 /// How the server's clock is moved and read.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +95,15 @@ pub enum HookSetting {
         /// The program and its arguments.
         argv: Vec<String>,
         /// How long it may take.
+        timeout: Duration,
+    },
+    /// Through named pipes.
+    Fifo {
+        /// The pipe that is written to.
+        request: String,
+        /// The pipe that is read from.
+        answer: Option<String>,
+        /// How long both may take.
         timeout: Duration,
     },
     /// With an HTTP request.
@@ -138,7 +158,9 @@ pub struct Baseline {
 }
 
 impl Profile {
-    /// Reads a profile; secrets are fetched through `resolve`.
+    /// Reads a profile; secrets and certificates are fetched through `resolve`, by paths that are
+    /// relative to where the profile is. For certificates and keys an empty text means that they are
+    /// not at hand, and then nothing is said of them.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -176,13 +198,14 @@ impl Profile {
                     out.key("profile::flow", &path, format!("`{name}` is not a flow"));
                     out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
                 }
+                Some(flow) if library.is_partial() && !library.has(flow) => {}
                 Some(flow) => {
                     let (binding, list) =
                         library.bind_partly(flow, &raw.base_url, Some((changes, file)));
                     wrong.extend(list);
                     capabilities(changes, library, &path.key("capabilities"), &mut out);
                     let identities =
-                        identities(changes, resolve, &path.key("identities"), &mut out);
+                        identities(changes, file, resolve, &path.key("identities"), &mut out);
                     flows.extend(
                         binding.map(|binding| (flow, FlowBinding { identities, ..binding })),
                     );
@@ -194,9 +217,10 @@ impl Profile {
         }
         let profile = Self {
             name: raw.target.clone(),
+            transport: transport(&raw, file, resolve, &mut out),
             flows,
             clock: clock(raw.clock.as_ref(), &root.key("clock"), &mut out),
-            hooks: hooks(&raw, &root.key("hooks"), &mut out),
+            hooks: hooks(&raw, file, &root.key("hooks"), &mut out),
             limits: limits(raw.limits.as_ref(), &root.key("limits"), &mut out),
             headers: headers(&raw.headers),
             baseline: baseline(&raw, library, &root.key("baseline"), &mut out),
@@ -211,11 +235,14 @@ impl Profile {
     /// What is wrong with the flow files.
     pub fn documented(url: &str, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let mut flows = BTreeMap::new();
-        for flow in Flow::DOCUMENTED {
+        for flow in
+            Flow::DOCUMENTED.into_iter().filter(|flow| !library.is_partial() || library.has(*flow))
+        {
             flows.insert(flow, library.bind(flow, url, None)?);
         }
         Ok(Self {
             name: url.to_owned(),
+            transport: Transport::default(),
             flows,
             clock: ClockSetting::None,
             hooks: BTreeMap::new(),
@@ -234,6 +261,22 @@ impl Profile {
         }
         profile.control_by(control);
         profile
+    }
+
+    /// Every base address of the server.
+    pub fn bases(&self) -> impl Iterator<Item = &str> {
+        let own = self.flows.values().map(|binding| &binding.base_url);
+        let environments =
+            self.flows.values().flat_map(|binding| binding.environment_urls.values());
+        own.chain(environments).map(String::as_str)
+    }
+
+    /// What a reader must know before believing any finding.
+    pub fn remarks(&self) -> Vec<String> {
+        let unchecked = self.transport.trust == Trust::Everybody
+            && self.bases().any(|base| base.starts_with("https://"));
+        let told = "TLS certificates are NOT checked: anybody could have answered for the server";
+        unchecked.then(|| told.to_owned()).into_iter().collect()
     }
 
     /// Has every hook and the clock act through the control plane of a reference server.
@@ -267,6 +310,9 @@ fn capabilities(
     path: &YamlPath,
     out: &mut Diagnostics,
 ) {
+    if library.is_partial() {
+        return;
+    }
     let needs = library.scenarios.iter().flat_map(|scenario| &scenario.needs);
     let needs = needs.map(|need| need.to_string().trim_start_matches("capability.").to_owned());
     let mut known: Vec<String> = needs.chain(library.capabilities().map(str::to_owned)).collect();
@@ -280,7 +326,8 @@ fn capabilities(
 
 fn identities(
     changes: &RawFlowProfile,
-    resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    file: &SourceFile,
+    resolve: Resolve<'_>,
     path: &YamlPath,
     out: &mut Diagnostics,
 ) -> BTreeMap<String, Identity> {
@@ -290,7 +337,7 @@ fn identities(
         let mut whole = true;
         for (name, raw) in fields {
             let path = path.key(role).key(name);
-            match value(raw, resolve) {
+            match value(raw, file, resolve) {
                 Ok((value, secret)) => {
                     identity.fields.insert(name.clone(), value);
                     if secret {
@@ -312,18 +359,20 @@ fn identities(
 
 fn value(
     raw: &RawValue,
-    resolve: &dyn Fn(&SecretReference) -> Result<String, String>,
+    file: &SourceFile,
+    resolve: Resolve<'_>,
 ) -> Result<(String, bool), String> {
-    match (&raw.env, &raw.file, &raw.public, &raw.published) {
-        (Some(name), None, None, None) => {
-            Ok((resolve(&SecretReference::Environment(name.clone()))?, true))
+    let environment = |name: &String| resolve(&SecretReference::Environment(name.clone()));
+    match (&raw.env, &raw.public_env, &raw.file, &raw.public, &raw.published) {
+        (Some(name), None, None, None, None) => Ok((environment(name)?, true)),
+        (None, Some(name), None, None, None) => Ok((environment(name)?, false)),
+        (None, None, Some(path), None, None) => {
+            Ok((resolve(&SecretReference::File(beside(file, path)))?, true))
         }
-        (None, Some(path), None, None) => {
-            Ok((resolve(&SecretReference::File(path.clone()))?, true))
-        }
-        (None, None, Some(value), None) => Ok((value.clone(), false)),
-        (None, None, None, Some(value)) => Ok((value.clone(), true)),
-        _ => Err("a value has exactly one of `env`, `file`, `public`, `published`".to_owned()),
+        (None, None, None, Some(value), None) => Ok((value.clone(), false)),
+        (None, None, None, None, Some(value)) => Ok((value.clone(), true)),
+        _ => Err("a value has exactly one of `env`, `public_env`, `file`, `public`, `published`"
+            .to_owned()),
     }
 }
 
@@ -371,6 +420,7 @@ fn headers(raw: &[crate::scenario::raw::RawHeader]) -> Vec<Header> {
 
 fn hooks(
     raw: &RawProfile,
+    file: &SourceFile,
     path: &YamlPath,
     out: &mut Diagnostics,
 ) -> BTreeMap<String, Vec<HookSetting>> {
@@ -381,44 +431,46 @@ fn hooks(
             out.key("profile::hook", &path, format!("`{name}` is not a hook"));
             out.did_you_mean(name, HOOKS);
         }
-        let settings =
-            drivers.iter().enumerate().filter_map(|(i, driver)| hook(driver, &path.index(i), out));
+        let settings = drivers
+            .iter()
+            .enumerate()
+            .filter_map(|(i, driver)| hook(driver, file, &path.index(i), out));
         hooks.insert(name.clone(), settings.collect());
     }
     hooks
 }
 
-fn hook(raw: &RawHookDriver, path: &YamlPath, out: &mut Diagnostics) -> Option<HookSetting> {
-    match (&raw.simulated, &raw.http, &raw.exec, &raw.tty) {
-        (Some(control), None, None, None) => Some(HookSetting::Simulated(control.clone())),
-        (None, Some(http), None, None) => Some(HookSetting::Http(request(http))),
-        (None, None, Some(exec), None) => {
+fn hook(
+    raw: &RawHookDriver,
+    file: &SourceFile,
+    path: &YamlPath,
+    out: &mut Diagnostics,
+) -> Option<HookSetting> {
+    let within = |text: Option<&String>, key: &str, seconds: u64, out: &mut Diagnostics| {
+        duration(text, &path.key(key).key("timeout"), Duration::from_secs(seconds), out)
+    };
+    match (&raw.simulated, &raw.http, &raw.exec, &raw.fifo, &raw.tty) {
+        (Some(control), None, None, None, None) => Some(HookSetting::Simulated(control.clone())),
+        (None, Some(http), None, None, None) => Some(HookSetting::Http(request(http))),
+        (None, None, Some(exec), None, None) => {
             if exec.argv.is_empty() {
                 out.value("profile::hook", &path.key("exec"), "`argv` names a program");
             }
-            let timeout = duration(
-                exec.timeout.as_ref(),
-                &path.key("exec").key("timeout"),
-                Duration::from_secs(10),
-                out,
-            );
+            let timeout = within(exec.timeout.as_ref(), "exec", 10, out);
             Some(HookSetting::Exec { argv: exec.argv.clone(), timeout })
         }
-        (None, None, None, Some(tty)) => {
-            let timeout = duration(
-                tty.timeout.as_ref(),
-                &path.key("tty").key("timeout"),
-                Duration::from_secs(60),
-                out,
-            );
+        (None, None, None, Some(fifo), None) => Some(HookSetting::Fifo {
+            request: beside(file, &fifo.request),
+            answer: fifo.answer.as_ref().map(|path| beside(file, path)),
+            timeout: within(fifo.timeout.as_ref(), "fifo", 10, out),
+        }),
+        (None, None, None, None, Some(tty)) => {
+            let timeout = within(tty.timeout.as_ref(), "tty", 60, out);
             Some(HookSetting::Tty { prompt: tty.prompt.clone(), timeout })
         }
         _ => {
-            out.value(
-                "profile::hook",
-                path,
-                "a driver has exactly one of `simulated`, `http`, `exec`, `tty`",
-            );
+            let told = "a driver has exactly one of `simulated`, `http`, `exec`, `fifo`, `tty`";
+            out.value("profile::hook", path, told);
             None
         }
     }
@@ -443,7 +495,9 @@ fn baseline(
     let mut entries = Vec::new();
     for (index, entry) in raw.baseline.iter().enumerate() {
         let path = path.index(index);
-        if !library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check) {
+        let known =
+            library.check_ids().any(|id| id.as_str() == entry.check || id.base() == entry.check);
+        if !known && !library.is_partial() {
             out.value(
                 "profile::baseline",
                 &path.key("check"),

@@ -157,6 +157,14 @@ pub struct RawProfile {
     pub target: String,
     /// Scheme and authority: `http://127.0.0.1:8080`.
     pub base_url: String,
+    /// Own authorities, a client certificate, or no check at all, for `https://`.
+    pub tls: Option<super::transport::RawTls>,
+    /// `1.1`, or `2` for HTTP/2: by ALPN for `https://`, with prior knowledge for `http://`.
+    #[schemars(extend("enum" = ["1.1", "2", 1.1, 2]))]
+    pub http_version: Option<Value>,
+    /// A socket that every request to the server goes through, by its path from the profile's folder.
+    /// The base URL still gives the scheme and `Host`.
+    pub unix_socket: Option<String>,
     /// The flows that the server offers, by name, each with what differs from the documents.
     pub flows: IndexMap<String, RawFlowProfile>,
     /// How the clock is moved and read.
@@ -211,8 +219,10 @@ pub struct RawFlowProfile {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawValue {
-    /// The name of an environment variable.
+    /// The name of an environment variable that holds a secret.
     pub env: Option<String>,
+    /// The name of an environment variable whose value is no secret, as a user name: reports may show it.
+    pub public_env: Option<String>,
     /// A file whose content, without a line end, is the value.
     pub file: Option<String>,
     /// The value itself, when it is no secret.
@@ -259,6 +269,8 @@ pub struct RawHookDriver {
     pub http: Option<RawHookRequest>,
     /// With a program: JSON on its standard input, exit code 0 when done.
     pub exec: Option<RawExec>,
+    /// By whoever reads a named pipe: one JSON line for each act.
+    pub fifo: Option<RawFifo>,
     /// By a person at the terminal.
     pub tty: Option<RawTty>,
 }
@@ -285,6 +297,19 @@ pub struct RawExec {
     /// The program and its arguments.
     pub argv: Vec<String>,
     /// How long it may take; 10 s without it.
+    pub timeout: Option<String>,
+}
+
+/// Named pipes, by their paths from the profile's folder.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFifo {
+    /// The pipe into which `{"hook": ..., "say": ..., "with": ...}` is written as one line.
+    pub request: String,
+    /// The pipe from which one line acknowledges the act; `{"error": "why"}` says that it failed. Without it the act
+    /// is taken for done when it is written.
+    pub answer: Option<String>,
+    /// How long both may take; 10 s without it.
     pub timeout: Option<String>,
 }
 

@@ -6,14 +6,15 @@ use crate::model::WireError;
 
 /// Scheme and authority, taken apart for connecting.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Origin {
+pub struct Origin {
     /// Whether the scheme is `https`.
-    pub(super) secure: bool,
+    pub secure: bool,
     /// A name or an address, without the brackets of IPv6.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub host: String,
+    /// The port, the scheme's own where none is written.
+    pub port: u16,
     /// The value of the `Host` field (RFC 9110 section 7.2).
-    pub(super) authority: String,
+    pub authority: String,
 }
 
 impl Origin {
@@ -21,7 +22,7 @@ impl Origin {
     ///
     /// # Errors
     /// When the text is anything but scheme and authority.
-    pub(super) fn parse(base: &str) -> Result<Self, WireError> {
+    pub fn parse(base: &str) -> Result<Self, WireError> {
         let wrong = |why: &str| {
             WireError::Unsendable(format!(
                 "the base address `{base}` {why}; it is written like http://127.0.0.1:8080"

@@ -5,9 +5,9 @@ use std::io;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::model::{Bytes, Header, Response, WireError};
+use crate::model::{Bytes, Header, Reply, Response, WireError};
 
-use super::Answer;
+use super::{Answer, tls};
 
 /// Reads one final answer; interim ones are passed over, but for 101, which ends HTTP on the
 /// connection. What comes behind the answer stays in `buffer`.
@@ -30,7 +30,7 @@ pub(super) async fn read_answer<R: AsyncRead + Unpin>(
             let reusable = head.persistent && head.status != 101 && framing != Framing::UntilClose;
             let response =
                 Response { status: head.status, headers: head.headers, body: body.into() };
-            return Ok(Answer { response, reusable });
+            return Ok(Answer { response: uncoded(response)?, reusable });
         }
     }
     Err(WireError::Nonsense(format!("more than {MAX_INTERIM} interim answers")))
@@ -50,6 +50,19 @@ pub fn read_whole_answer(mut bytes: &[u8], method: &str) -> Result<Response, Wir
 }
 
 const WHOLE_LIMIT: usize = 1 << 20;
+
+/// The answer, if its content is as it is. A server may choose any coding when the request names
+/// none (RFC 9110 section 12.5.3); that is no fault, but nothing can be said of what it holds.
+pub(super) fn uncoded(response: Response) -> Reply {
+    let codings = list(&response.headers, "content-encoding");
+    let coded = codings.iter().find(|coding| !coding.is_empty() && *coding != "identity");
+    match coded {
+        Some(coding) if !response.body.0.is_empty() => Err(WireError::Unreadable(format!(
+            "it is coded with `{coding}`, though no `Accept-Encoding` was sent; switch compression off in the server"
+        ))),
+        _ => Ok(response),
+    }
+}
 
 struct Head {
     status: u16,
@@ -288,9 +301,13 @@ fn too_large(limit: usize) -> WireError {
     WireError::Nonsense(format!("answer larger than {limit} bytes"))
 }
 
-/// The end of a connection that is no orderly end.
+/// The end of a connection that is no orderly end. With TLS 1.3 a server looks at the client's
+/// certificate after the client's last word of the handshake: its refusal comes as late as this.
 pub(super) fn closed(error: &io::Error) -> WireError {
-    WireError::Closed(error.to_string())
+    match tls::refusal(error) {
+        Some(refusal) => WireError::Connect(refusal),
+        None => WireError::Closed(error.to_string()),
+    }
 }
 
 const MAX_FIELDS: usize = 128;

@@ -1,8 +1,9 @@
-//! One TCP or TLS connection, and what has been read from it beyond the last answer.
+//! One connection, over TCP or a Unix socket, with TLS or without, and what has been read from it beyond the last answer.
 
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,9 +16,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::model::WireError;
 
-use super::Answer;
 use super::address::Origin;
 use super::answer::read_answer;
+use super::{Answer, tls};
 
 /// Bytes in both directions: TCP, TLS on TCP, or a pipe in a test.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -25,6 +26,15 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 pub(super) type Stream = Box<dyn Duplex>;
+
+/// How bytes get to a server.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// By the address of the origin.
+    Tcp,
+    /// Through this socket, whatever the address.
+    Unix(PathBuf),
+}
 
 /// A connection that requests can be written to.
 pub(super) struct Connection {
@@ -42,23 +52,20 @@ impl Connection {
     /// Connects, and shakes hands when the scheme is `https`.
     pub(super) async fn establish(
         origin: &Origin,
+        way: &Way,
         tls: &Arc<ClientConfig>,
     ) -> Result<Self, WireError> {
-        let no_connection = |error: &dyn fmt::Display| {
-            WireError::Connect(format!("{}:{}: {error}", origin.host, origin.port))
+        let stream = match way {
+            Way::Tcp => tcp(origin).await?,
+            Way::Unix(path) => unix(path).await?,
         };
-        let tcp = TcpStream::connect((&*origin.host, origin.port))
-            .await
-            .map_err(|error| no_connection(&error))?;
-        // Each write leaves at once; the last byte of a race must not wait for an acknowledgement.
-        tcp.set_nodelay(true).map_err(|error| no_connection(&error))?;
         if !origin.secure {
-            return Ok(Self::over(Box::new(tcp)));
+            return Ok(Self::over(stream));
         }
-        let name =
-            ServerName::try_from(origin.host.clone()).map_err(|error| no_connection(&error))?;
-        let tls = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-        let tls = tls.map_err(|error| no_connection(&format_args!("TLS: {error}")))?;
+        let name = ServerName::try_from(origin.host.clone())
+            .map_err(|error| no_connection(origin, &error))?;
+        let tls = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
+        let tls = tls.map_err(|error| no_connection(origin, &tls::explain(&error)))?;
         Ok(Self::over(Box::new(tls)))
     }
 
@@ -108,4 +115,30 @@ impl Connection {
             }
         }
     }
+}
+
+async fn tcp(origin: &Origin) -> Result<Stream, WireError> {
+    let tcp = TcpStream::connect((&*origin.host, origin.port))
+        .await
+        .map_err(|error| no_connection(origin, &error))?;
+    // Each write leaves at once; the last byte of a race must not wait for an acknowledgement.
+    tcp.set_nodelay(true).map_err(|error| no_connection(origin, &error))?;
+    Ok(Box::new(tcp))
+}
+
+#[cfg(unix)]
+async fn unix(path: &Path) -> Result<Stream, WireError> {
+    let stream = tokio::net::UnixStream::connect(path).await;
+    let stream = stream.map_err(|error| WireError::Connect(format!("{}: {error}", path.display())));
+    Ok(Box::new(stream?))
+}
+
+#[cfg(not(unix))]
+async fn unix(path: &Path) -> Result<Stream, WireError> {
+    let told = format!("{}: this system has no Unix sockets", path.display());
+    std::future::ready(Err(WireError::Connect(told))).await
+}
+
+fn no_connection(origin: &Origin, error: &dyn fmt::Display) -> WireError {
+    WireError::Connect(format!("{}:{}: {error}", origin.host, origin.port))
 }

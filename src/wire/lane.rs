@@ -3,9 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::ClientConfig;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
@@ -18,9 +16,7 @@ use crate::model::{Reply, WireError};
 /// One connection at a time to one target.
 pub struct Lane {
     origin: Origin,
-    tls: Arc<ClientConfig>,
-    deadline: Duration,
-    limit: usize,
+    wires: Arc<Wires>,
     kept: Option<Connection>,
 }
 
@@ -40,14 +36,8 @@ impl Wires {
     ///
     /// # Errors
     /// When the base is no address.
-    pub fn lane(&self, base: &str) -> Result<Lane, WireError> {
-        Ok(Lane {
-            origin: Origin::parse(base)?,
-            tls: Arc::clone(&self.tls),
-            deadline: self.settings.deadline,
-            limit: self.settings.max_answer_bytes,
-            kept: None,
-        })
+    pub fn lane(self: &Arc<Self>, base: &str) -> Result<Lane, WireError> {
+        Ok(Lane { origin: Origin::parse(base)?, wires: Arc::clone(self), kept: None })
     }
 }
 
@@ -59,7 +49,8 @@ impl Lane {
         let mut connection = match self.kept.take() {
             Some(kept) => kept,
             None => {
-                match timeout(self.deadline, Connection::establish(&self.origin, &self.tls)).await {
+                match timeout(self.wires.settings.deadline, self.wires.connect(&self.origin)).await
+                {
                     Ok(Ok(fresh)) => fresh,
                     Ok(Err(error)) => return failed(answers, error),
                     Err(_) => {
@@ -71,9 +62,15 @@ impl Lane {
                 }
             }
         };
-        let talk = talk(&mut connection, bytes, methods, (last, self.limit), &mut answers);
-        if timeout(self.deadline, talk).await.is_err() {
-            return failed(answers, WireError::Deadline(self.deadline));
+        let talk = talk(
+            &mut connection,
+            bytes,
+            methods,
+            (last, self.wires.settings.max_answer_bytes),
+            &mut answers,
+        );
+        if timeout(self.wires.settings.deadline, talk).await.is_err() {
+            return failed(answers, WireError::Deadline(self.wires.settings.deadline));
         }
         answers.surplus |= !connection.received.is_empty();
         answers.closed |= last

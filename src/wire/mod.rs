@@ -18,6 +18,7 @@ mod ordinary;
 mod race;
 mod socket;
 mod tls;
+mod transport;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,15 +30,17 @@ use tokio::time::timeout;
 
 use crate::model::{Reply, Request, Response, Timing, WireError};
 
-use address::Origin;
-use connection::Connection;
+use connection::{Connection, Way};
 use ordinary::Ordinary;
+use transport::Target;
 
+pub use address::Origin;
 pub use answer::read_whole_answer;
 pub use lane::{Lane, LaneAnswers};
 pub use listener::Listener;
 pub use socket::{Message, Opening, Socket};
 pub use tls::TlsRoots;
+pub use transport::{ClientIdentity, Transport};
 
 /// What all exchanges of a run have in common.
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ pub struct Wires {
     settings: WireSettings,
     tls: Arc<ClientConfig>,
     ordinary: Ordinary,
+    target: Option<Target>,
     named: Mutex<HashMap<(String, String), Slot>>,
 }
 
@@ -67,11 +71,20 @@ impl Wires {
     /// Prepares the wires; nothing is sent yet.
     ///
     /// # Errors
-    /// When the file of trusted certificates cannot be read, or holds none.
+    /// When the trusted certificates cannot be read, or there are none.
     pub fn new(settings: WireSettings) -> Result<Self, WireError> {
-        let tls = tls::client_config(&settings.roots)?;
-        let ordinary = Ordinary::new(&settings, tls.clone())?;
-        Ok(Self { settings, tls: Arc::new(tls), ordinary, named: Mutex::default() })
+        Self::with(settings, &Transport::default())
+    }
+
+    /// The same for a target that is reached in a way of its own.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`], and when the client certificate and its key cannot be used together.
+    pub fn with(settings: WireSettings, transport: &Transport) -> Result<Self, WireError> {
+        let tls = tls::client_config(&settings.roots, transport.identity.as_ref())?;
+        let ordinary = Ordinary::new(&settings, tls.clone(), &Way::Tcp, false)?;
+        let target = Target::new(&settings, transport, &tls)?;
+        Ok(Self { settings, tls: Arc::new(tls), ordinary, target, named: Mutex::default() })
     }
 
     /// Sends one request and reads its answer. Never fails: what went wrong is the reply.
@@ -87,8 +100,8 @@ impl Wires {
     pub async fn send(&self, request: &Request) -> (Reply, Timing) {
         let mut progress = Progress { sent: self.elapsed(), connecting: false };
         let reply = timeout(self.settings.deadline, async {
-            if ordinary::carries(request) {
-                self.ordinary.send(request).await
+            if self.carries(request) {
+                self.send_ordinary(request).await
             } else {
                 self.send_raw(request, &mut progress).await
             }
@@ -102,6 +115,21 @@ impl Wires {
     pub fn hang_up(&self) {
         // A panic elsewhere cannot leave a map of handles half changed.
         self.named.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn carries(&self, request: &Request) -> bool {
+        // HTTP/2 names the host in `:authority`; another one beside it is for the raw wire.
+        let http2 = self.target.as_ref().is_some_and(|target| target.speaks_http2_to(request));
+        ordinary::carries(request) && !(http2 && encode::has(request, "host"))
+    }
+
+    async fn send_ordinary(&self, request: &Request) -> Reply {
+        if let Some(target) = &self.target
+            && let Some(reply) = target.send(request).await
+        {
+            return reply;
+        }
+        self.ordinary.send(request).await
     }
 
     async fn send_raw(&self, request: &Request, progress: &mut Progress) -> Reply {
@@ -125,7 +153,7 @@ impl Wires {
             Some(kept) if open => kept,
             _ => {
                 progress.connecting = true;
-                let fresh = Connection::establish(&origin, &self.tls).await?;
+                let fresh = self.connect(&origin).await?;
                 progress.connecting = false;
                 fresh
             }
@@ -161,6 +189,27 @@ impl Wires {
     fn elapsed(&self) -> Duration {
         self.settings.started.elapsed()
     }
+}
+
+/// The bytes that the raw wire would write for a request, for a job that writes them itself.
+///
+/// # Errors
+/// When the base address is none.
+pub fn encoded(request: &Request) -> Result<Vec<u8>, WireError> {
+    let origin = Origin::parse(&request.base)?;
+    Ok(encode::encode(request, &origin).into_owned())
+}
+
+/// The TLS settings of the wires, for a job that has connections of its own. Only HTTP/1.1 is offered.
+///
+/// # Errors
+/// When the file of trusted certificates cannot be read, or holds none, and when the client certificate and its key cannot
+/// be used together.
+pub fn tls_settings(
+    roots: &TlsRoots,
+    identity: Option<&ClientIdentity>,
+) -> Result<ClientConfig, WireError> {
+    tls::client_config(roots, identity)
 }
 
 impl fmt::Debug for Wires {

@@ -1,16 +1,20 @@
-//! The ordinary wire: an HTTP/1.1 client like those that most callers of an API use.
+//! The ordinary wire: an HTTP client like those that most callers of an API use. It speaks HTTP/1.1,
+//! or HTTP/2 when the target is to be asked in that.
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url, redirect, retry};
+use reqwest::{ClientBuilder, Method, Url, redirect, retry};
 use rustls::ClientConfig;
 
 use crate::model::{Bytes, Header, Reply, Request, Response, WireError, WireKind};
 
-use super::WireSettings;
+use super::answer::uncoded;
+use super::connection::Way;
 use super::encode::has;
+use super::{WireSettings, tls};
 
 /// Whether this wire can send a request without altering it.
 pub(super) fn carries(request: &Request) -> bool {
@@ -42,16 +46,25 @@ fn keeps_target(base: &str, target: &str) -> bool {
 pub(super) struct Ordinary {
     client: reqwest::Client,
     limit: usize,
+    /// For messages: the client's own do not name the socket.
+    socket: Option<PathBuf>,
 }
 
 impl Ordinary {
-    pub(super) fn new(settings: &WireSettings, tls: ClientConfig) -> Result<Self, WireError> {
+    pub(super) fn new(
+        settings: &WireSettings,
+        mut tls: ClientConfig,
+        way: &Way,
+        http2: bool,
+    ) -> Result<Self, WireError> {
+        if http2 {
+            tls.alpn_protocols = vec![b"h2".to_vec()];
+        }
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(retry::never())
-            .http1_only()
             .http1_max_headers(MAX_FIELDS)
             .tcp_nodelay(true)
             .tls_backend_preconfigured(tls)
@@ -60,15 +73,22 @@ impl Ordinary {
             .pool_idle_timeout(std::time::Duration::from_secs(2))
             // Earlier than the deadline, so that a host that swallows packets is told from a
             // server that is slow.
-            .connect_timeout(settings.deadline.mul_f64(0.9))
+            .connect_timeout(settings.deadline.mul_f64(0.9));
+        let client = if http2 { client.http2_prior_knowledge() } else { client.http1_only() };
+        let client = through(client, way)
             .build()
             .map_err(|error| WireError::Connect(format!("no HTTP client: {}", chain(&error))))?;
-        Ok(Self { client, limit: settings.max_answer_bytes })
+        let socket = match way {
+            Way::Tcp => None,
+            Way::Unix(path) => Some(path.clone()),
+        };
+        Ok(Self { client, limit: settings.max_answer_bytes, socket })
     }
 
     pub(super) async fn send(&self, request: &Request) -> Reply {
         let request = prepare(request)?;
-        let mut answer = self.client.execute(request).await.map_err(|error| wire_error(&error))?;
+        let mut answer =
+            self.client.execute(request).await.map_err(|error| self.unanswered(&error))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().iter().map(|(name, value)| Header {
             name: name.as_str().to_owned(),
@@ -83,8 +103,31 @@ impl Ordinary {
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Response { status, headers, body: body.into() })
+        uncoded(Response { status, headers, body: body.into() })
     }
+
+    fn unanswered(&self, error: &reqwest::Error) -> WireError {
+        match (wire_error(error), &self.socket) {
+            (WireError::Connect(told), Some(path)) => {
+                WireError::Connect(format!("{}: {told}", path.display()))
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn through(client: ClientBuilder, way: &Way) -> ClientBuilder {
+    match way {
+        Way::Tcp => client,
+        Way::Unix(path) => client.unix_socket(&**path),
+    }
+}
+
+/// Without Unix sockets the raw wire says that there are none; nothing may go by TCP instead.
+#[cfg(not(unix))]
+fn through(client: ClientBuilder, _: &Way) -> ClientBuilder {
+    client
 }
 
 fn prepare(request: &Request) -> Result<reqwest::Request, WireError> {
@@ -127,8 +170,12 @@ fn prepare(request: &Request) -> Result<reqwest::Request, WireError> {
 /// and nonsense, so the causes are asked: those of the operating system, else the parser's message.
 fn wire_error(error: &reqwest::Error) -> WireError {
     let told = chain(error);
+    let shaken = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
     if error.is_connect() {
-        return WireError::Connect(told);
+        return WireError::Connect(shaken.map_or(told, tls::explain));
+    }
+    if let Some(refusal) = shaken.and_then(tls::refusal) {
+        return WireError::Connect(refusal);
     }
     let unasked = causes(error).any(|cause| cause.to_string() == UNASKED);
     let ended = !unasked
@@ -137,7 +184,10 @@ fn wire_error(error: &reqwest::Error) -> WireError {
                 error.kind(),
                 io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other
             ),
-            None => ENDS.contains(&&*cause.to_string()),
+            None => {
+                let told = cause.to_string();
+                ENDS.contains(&&*told) || ENDS_OF_HTTP2.iter().any(|end| told.starts_with(end))
+            }
         });
     if ended { WireError::Closed(told) } else { WireError::Nonsense(told) }
 }
@@ -161,6 +211,8 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 /// What the client says when a connection ends, where there is no error of the operating system.
 const ENDS: &[&str] =
     &["channel closed", "connection closed before message completed", "operation was canceled"];
+/// The same for HTTP/2: the server has reset the stream, or said that it goes away.
+const ENDS_OF_HTTP2: &[&str] = &["stream error received", "connection error received"];
 /// What it says of bytes that come before it has asked for anything.
 const UNASKED: &str = "received unexpected message from connection";
 const OUTER: &[&str] =

@@ -49,7 +49,7 @@ impl Wires {
         let method = encode::method(request).into_owned();
         let mut connecting = true;
         let prepared = timeout(self.settings.deadline, async {
-            let connection = Connection::establish(&origin, &self.tls).await?;
+            let connection = self.connect(&origin).await?;
             connecting = false;
             Runner::approach(connection, &bytes, method).await
         })

@@ -84,7 +84,7 @@ impl Wires {
         let origin = Origin::parse(&request.base)?;
         let request = handshake(request);
         let bytes = encode(&request, &origin);
-        let mut connection = Connection::establish(&origin, &self.tls).await?;
+        let mut connection = self.connect(&origin).await?;
         *connecting = false;
         let limit = self.settings.max_answer_bytes;
         let Answer { response, .. } = connection.exchange(&bytes, "GET", limit).await?;

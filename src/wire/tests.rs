@@ -49,6 +49,7 @@ fn kind(reply: &Reply) -> &'static str {
         Err(WireError::Connect(_)) => "connect",
         Err(WireError::Deadline(_)) => "deadline",
         Err(WireError::Nonsense(_)) => "nonsense",
+        Err(WireError::Unreadable(_)) => "unreadable",
         Err(WireError::Unsendable(_)) => "unsendable",
     }
 }
@@ -72,6 +73,9 @@ async fn both_wires_tell_the_same_story_of_a_broken_answer() {
         ("HTTP/1.1 2OO OK\r\n\r\n", "nonsense"),
         ("HTTP/1.1 200 OK\r\nA: b\0\r\nContent-Length: 0\r\n\r\n", "nonsense"),
         ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "nonsense"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab", "unreadable"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", "answer"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 1\r\n\r\na", "answer"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "nonsense"),
         (&long_line, "nonsense"),
         (&many_fields, "nonsense"),
@@ -471,5 +475,58 @@ fn a_file_without_certificates_is_told_when_the_wires_are_made() {
         };
         let error = Wires::new(settings).unwrap_err().to_string();
         assert!(error.contains(told), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_takes_the_place_of_the_address_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            let told = String::from_utf8(request).unwrap().to_ascii_lowercase();
+            let host = told.lines().find(|line| line.starts_with("host: ")).unwrap();
+            let length = host.len();
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}");
+            stream.write_all(format!("{head}\r\n\r\n{host}").as_bytes()).await.unwrap();
+        }
+    });
+    let base = "http://gateway.invalid:81".to_owned();
+    let settings = |deadline| WireSettings {
+        deadline,
+        max_answer_bytes: 1000,
+        roots: TlsRoots::Public,
+        started: Instant::now(),
+    };
+    let through = |path: &std::path::Path| Transport {
+        bases: vec![base.clone()],
+        unix_socket: Some(path.to_owned()),
+        ..Transport::default()
+    };
+    let wires = Wires::with(settings(Duration::from_secs(20)), &through(&path)).unwrap();
+    for wire in BOTH {
+        let reply = wires.send(&on(wire, get(&base, "/"))).await.0.unwrap();
+        assert_eq!(reply.body.text(), "host: gateway.invalid:81", "{wire:?}");
+        // A hook of the same profile has an address of its own.
+        let server = serve([answer(200, "elsewhere")]);
+        let reply = wires.send(&on(wire, get(&server.base, "/"))).await.0.unwrap();
+        assert_eq!(reply.body.text(), "elsewhere", "{wire:?}");
+    }
+    let pair = get(&base, "/");
+    for (reply, _) in wires.send_together([&pair, &pair]).await {
+        assert_eq!(reply.unwrap().body.text(), "host: gateway.invalid:81");
+    }
+    let nobody = Wires::with(settings(Duration::from_secs(20)), &through(&folder.path().join("t")));
+    let nobody = nobody.unwrap();
+    for wire in BOTH {
+        let reply = nobody.send(&on(wire, get(&base, "/"))).await.0;
+        assert_eq!(kind(&reply), "connect", "{wire:?}: {reply:?}");
     }
 }

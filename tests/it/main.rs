@@ -5,11 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod care;
 mod check;
 mod doctor;
 mod explain;
+mod front;
 mod fuzz;
+mod init;
 mod lint;
+mod load;
+mod odd_servers;
 mod reports;
 mod selftest;
 mod serve;

@@ -5,9 +5,11 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
+use gatecrash::source::SourceFile;
+use gatecrash::target::Library;
 use serde_json::Value;
 
 /// No run of a part may take longer; a run that does has hung.
@@ -41,6 +43,15 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 pub(crate) fn relative(path: &Path) -> String {
     let path = path.strip_prefix(root()).unwrap();
     path.to_string_lossy().replace('\\', "/")
+}
+
+/// Everything that is shipped, read from the folder.
+pub(crate) fn library() -> Library {
+    let read =
+        |path: &Path| SourceFile::new(relative(path), std::fs::read_to_string(path).unwrap());
+    let files: Vec<Arc<SourceFile>> =
+        files("scenarios", ".yaml").iter().map(|path| read(path)).collect();
+    Library::read(&files).unwrap_or_else(|list| panic!("{}", list[0].render(false)))
 }
 
 /// What a finished run of the program said.
@@ -115,6 +126,31 @@ pub(crate) fn gatecrash_within(patience: Duration, arguments: &[&str]) -> Run {
 pub(crate) fn gatecrash_in(folder: &Path, arguments: &[&str]) -> Run {
     let mut command = program(arguments);
     command.current_dir(folder);
+    finish(command, PATIENCE, &arguments.join(" "))
+}
+
+/// The same in another working folder, with these environment variables, and with these lines to read.
+#[track_caller]
+pub(crate) fn gatecrash_told(
+    folder: &Path,
+    variables: &[(String, String)],
+    input: &str,
+    arguments: &[&str],
+) -> Run {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // A few lines fit into every pipe.
+    writer.write_all(input.as_bytes()).unwrap();
+    drop(writer);
+    let mut command = program(arguments);
+    command.current_dir(folder).envs(variables.iter().cloned()).stdin(reader);
+    finish(command, PATIENCE, &arguments.join(" "))
+}
+
+/// The same with these variables in its environment.
+#[track_caller]
+pub(crate) fn gatecrash_among(variables: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let mut command = program(arguments);
+    command.envs(variables.iter().copied());
     finish(command, PATIENCE, &arguments.join(" "))
 }
 

@@ -54,7 +54,19 @@ pub(crate) fn tampered_credentials<'a>(
     };
     match elsewhere.or(query) {
         Some(token) => Credentials::Token(Cow::Owned(token)),
-        None => presented,
+        None => now_and_then_another(faults, presented),
+    }
+}
+
+/// Presented credentials; with a defect, one token in a thousand is read wrong.
+fn now_and_then_another<'a>(faults: &Faults, presented: Credentials<'a>) -> Credentials<'a> {
+    match presented {
+        Credentials::Token(token)
+            if faults.has(Fault::OneInAThousandRefused) && faults.tick() % 1000 == 50 =>
+        {
+            Credentials::Token(Cow::Owned(format!("{token}x")))
+        }
+        other => other,
     }
 }
 

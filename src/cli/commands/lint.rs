@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::arguments::Lint;
 use crate::cli::exit::Exit;
-use crate::cli::{World, shelf};
+use crate::cli::{World, shelf, target};
 use crate::model::Flow;
 use crate::source::{Diagnostic, SourceFile};
 use crate::target::{Library, Profile};
@@ -28,10 +28,9 @@ pub(in crate::cli) fn run(
     let mut wrong = lint_shared(&shipped, &shared);
     if !profiles.is_empty() {
         let library = shelf::library(scenarios, world.talk)?;
-        // Secrets are not fetched: a profile can be linted where they are not at hand.
-        let resolve = |_: &_| Ok("secret".to_owned());
         for file in &profiles {
-            wrong.extend(Profile::parse(file, &library, &resolve).err().into_iter().flatten());
+            let parsed = Profile::parse(file, &library, &target::resolve_public);
+            wrong.extend(parsed.err().into_iter().flatten());
         }
     }
     if wrong.is_empty() {

@@ -1,13 +1,16 @@
 //! The commands, one file each.
 
 pub(super) mod check;
+pub(super) mod compare;
 pub(super) mod control;
 pub(super) mod coverage;
 pub(super) mod doctor;
 pub(super) mod explain;
 pub(super) mod fuzz;
+pub(super) mod init;
 pub(super) mod lint;
 pub(super) mod list;
+pub(super) mod load;
 pub(super) mod replay;
 pub(super) mod schema;
 #[cfg(feature = "reference-server")]

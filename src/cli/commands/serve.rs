@@ -33,12 +33,37 @@ pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exi
     })?;
     drop(entered);
     introduce(arguments, &listeners, world);
-    runtime.block_on(serve(listeners, config, async {
+    let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    };
+    let abandoned = end_of_input(arguments.until_end_of_input);
+    runtime.block_on(serve(listeners, config, async {
+        tokio::select! {
+            () = interrupted => {}
+            () = abandoned => {}
+        }
     }));
+    // A thread that still reads standard input must not hold the program up.
+    runtime.shutdown_background();
     Ok(Exit::Conformant)
+}
+
+/// Completes when standard input ends, if that is what is waited for: a server must not outlive the program that started
+/// it for itself, however that program ended.
+async fn end_of_input(wanted: bool) {
+    let (done, ended) = tokio::sync::oneshot::channel();
+    if wanted {
+        std::thread::spawn(move || {
+            drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+            // The server may have ended for another reason.
+            let _ = done.send(());
+        });
+        drop(ended.await);
+    } else {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn introduce(arguments: &Serve, listeners: &Listeners, world: World) {

@@ -68,7 +68,7 @@ pub(super) fn event(event: &SocketEvent) -> String {
 }
 
 /// An exchange as a person reads it.
-pub fn sent_and_received(exchange: &Exchange) -> SentAndReceived {
+pub fn exchange(exchange: &Exchange) -> SentAndReceived {
     SentAndReceived {
         sent: render_request(&exchange.request),
         received: render_response(&exchange.reply),

@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 
 pub use assess::{Assessed, Observed, applies, assess};
 pub use classify::{Class, classify};
-pub use evidence::{render_request, render_response, sent_and_received, shown, timeline};
+pub use evidence::{exchange as picture, render_request, render_response, shown, timeline};
 pub use face::Face;
 pub use timing::compare_times;
 
@@ -323,7 +323,7 @@ impl<'a> Bench<'a> {
             }
             (result, _) => result,
         };
-        let shown = || exchange.map(sent_and_received);
+        let shown = || exchange.map(picture);
         self.tally(check).add(result, (at, entry), site, shown);
     }
 

@@ -227,7 +227,7 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
     };
     let (after, at_least, at_most) = (*after, *at_least, *at_most);
     let mut wrong: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut unanswered = 0;
+    let (mut unanswered, mut why) = (0, None);
     for trial in trials {
         let is_closed = |exchange: &Exchange| matches!(exchange.reply, Err(WireError::Closed(_)));
         let counted = outcome.iter().any(|name| name == "closed");
@@ -237,14 +237,17 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
             unanswered += 1;
             continue;
         }
-        if asked.iter().any(|e| e.reply.is_err() && !(counted && is_closed(e))) {
+        let failed = asked.iter().find(|e| e.reply.is_err() && !(counted && is_closed(e)));
+        if let Some(Err(error)) = failed.map(|exchange| &exchange.reply) {
             unanswered += 1;
+            why.get_or_insert(error);
         }
         let is = |exchange: &&Exchange| {
             outcome.iter().any(|name| is_class(binding, &Face::new(exchange), name))
         };
         let count = asked.iter().filter(is).count();
-        let few = at_least.is_some_and(|least| count < least as usize);
+        // An answer that never came may have been one of those that are missed.
+        let few = failed.is_none() && at_least.is_some_and(|least| count < least as usize);
         if few || at_most.is_some_and(|most| count > most as usize) {
             *wrong.entry(count).or_default() += 1;
         }
@@ -254,10 +257,9 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
         return Assessed::Holds;
     }
     if answered_wrong == 0 || (unanswered == trials.len()) {
-        return Assessed::NoAnswer(format!(
-            "{unanswered} of {} pairs were not answered",
-            trials.len()
-        ));
+        let why = why.map_or_else(String::new, |error| format!(": {error}"));
+        let of = trials.len();
+        return Assessed::NoAnswer(format!("{unanswered} of {of} pairs were not answered{why}"));
     }
     let bounds = match (at_least, at_most) {
         (Some(least), Some(most)) if least == most => format!("exactly {least}"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::mutate::Effect;
 use super::{Base, ByteBench, Credit, print_of};
-use crate::engine::{Face, Observed, sent_and_received, shown};
+use crate::engine::{Face, Observed, picture, shown};
 use crate::fuzz::laws::LawId;
 use crate::fuzz::oracle::{Failure, Oracle};
 use crate::model::{
@@ -159,7 +159,7 @@ impl ByteBench<'_> {
             clause,
             violation: Violation::new(wanted, got),
             allowed: vec!["refused".to_owned()],
-            exchange: Some(sent_and_received(exchange)),
+            exchange: Some(picture(exchange)),
             timeline: Vec::new(),
         }
     }

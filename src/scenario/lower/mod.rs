@@ -42,12 +42,36 @@ pub fn lower_scenario(
     file: &Arc<SourceFile>,
     given: &Lowering<'_>,
 ) -> Result<Scenario, Vec<Diagnostic>> {
+    let checks = YamlPath::default().key("checks");
+    lower(raw, file, given, &checks)
+}
+
+/// Turns steps that check nothing by themselves into a scenario: errands that a job runs for itself, such as getting a
+/// token. Its answers are held against what every answer of the flow is held against.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn lower_errand(
+    raw: &RawScenario,
+    file: &Arc<SourceFile>,
+    given: &Lowering<'_>,
+) -> Result<Scenario, Vec<Diagnostic>> {
+    lower(raw, file, given, &YamlPath::default())
+}
+
+/// The place of the checks is empty where there need not be any.
+fn lower(
+    raw: &RawScenario,
+    file: &Arc<SourceFile>,
+    given: &Lowering<'_>,
+    checks: &YamlPath,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let mut context = Context::new(given.vocabulary, file);
     context.several_flows = !raw.flows.is_empty();
     let root = YamlPath::default();
     let needs = context.needs(&raw.needs, &root.key("needs"));
     context.needed.extend(needs);
-    context.checks = context.declare(&raw.checks, &root.key("checks"));
+    context.checks = context.declare(&raw.checks, checks);
     context.controls_as_typed(&raw.controls, &root.key("controls"));
     let steps = context.steps(&raw.steps, &root.key("steps"));
     let mut always = given.always.to_vec();

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""gatecrash load, wrk and oha against the reference server, in turn and pinned: the server on core 0, the client on core 1.
+
+Pairs are interleaved (A B A B), and ratios are taken inside each pair: on a shared machine a figure drifts by half from one
+minute to the next, a ratio does not. Client CPU is user and system time of the whole process, its start included.
+
+Needs GNU time, taskset and wrk (Debian packages of these names, the second in util-linux).
+
+usage: benches/peers/run.py [--gatecrash PATH] [--pairs N] [--seconds N] [--tokens N] [SECTION...]
+sections: plain (one token), rotate (many tokens, every answer checked; wrk with a Lua script), oha (when it is installed)
+"""
+
+import argparse
+import http.client
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import urllib.parse
+
+PATH = "/api/v2/accesstoken"
+CONNECTIONS = 64
+
+
+def serve(gatecrash):
+    """Starts the reference server on core 0; its process, its address and that of its control plane."""
+    command = ["taskset", "-c", "0", gatecrash, "serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0",
+               "--clock", "virtual"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    found = [re.search(r"http://\S+", server.stdout.readline()).group() for _ in range(2)]
+    return server, *found
+
+
+def mint(api, control, count):
+    """Presses the button and generates tokens."""
+    connect = lambda url: http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    plane, client = connect(control), connect(api)
+    plane.request("POST", "/press", "{}", {"Content-Type": "application/json"})
+    plane.getresponse().read()
+    client.request("GET", PATH + "/generate")
+    tokens = [json.loads(client.getresponse().read())["token"]["token"]]
+    while len(tokens) < count:
+        client.request("POST", PATH + "/generate", headers={"Authorization": "Bearer " + tokens[0]})
+        tokens.append(json.loads(client.getresponse().read())["token"]["token"])
+    return tokens
+
+
+def measure(command, requests):
+    """Runs a client on core 1: requests a second, CPU seconds per million requests, peak MiB."""
+    with tempfile.NamedTemporaryFile("r") as usage:
+        # A process inherits the peak memory of the one that started it, so that one must be small.
+        command = ["time", "-q", "-f", "%U %S %M", "-o", usage.name, "taskset", "-c", "1", *command]
+        out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        count, seconds = requests(out)
+        user, system, memory = map(float, usage.read().split())
+    return count / seconds, (user + system) / count * 1e6, memory / 1024
+
+
+def of_wrk(text):
+    found = re.search(r"(\d+) requests in ([\d.]+)s", text)
+    if "Non-2xx" in text or "wrong" in text:
+        raise SystemExit("wrk was refused:\n" + text[:2000])
+    return int(found[1]), float(found[2])
+
+
+def of_oha(text):
+    summary = json.loads(text)
+    return sum(summary["statusCodeDistribution"].values()), summary["summary"]["total"]
+
+
+def of_gatecrash(text):
+    if not text.startswith("RIGHT"):
+        raise SystemExit("gatecrash was not content:\n" + text[:2000])
+    found = re.search(r"([\d,]+) requests sent in ([\d.]+) s", text)
+    return int(found[1].replace(",", "")), float(found[2])
+
+
+ROTATE = """
+local tokens, at, complained = {}, 0, false
+function init()
+  for line in io.lines("%s") do
+    tokens[#tokens + 1] = wrk.format("GET", "%s", { Authorization = "Bearer " .. line })
+  end
+end
+function request()
+  at = at %% #tokens + 1
+  return tokens[at]
+end
+function response(status, headers, body)
+  if not complained and (status ~= 200 or not body:find('"returnCode":1', 1, true)) then
+    complained = true
+    print("wrong: " .. status .. " " .. body)
+  end
+end
+"""
+
+
+def pairs(name, first, second, count):
+    """Runs two clients in turn and prints what they came to."""
+    rows = {label: [] for label, _, _ in (first, second)}
+    ratios = []
+    for number in range(count):
+        order = (first, second) if number % 2 == 0 else (second, first)
+        got = {label: measure(command, requests) for label, command, requests in order}
+        for label, row in got.items():
+            rows[label].append(row)
+        mine, other = got[first[0]], got[second[0]]
+        ratios.append((mine[1] / other[1], mine[0] / other[0]))
+    for label, measured in rows.items():
+        rate, cpu, memory = (statistics.median(column) for column in zip(*measured))
+        print(f"| {name} | {label} | {rate:,.0f} | {cpu:.2f} | {memory:.1f} | |")
+    cpu, rate = zip(*ratios)
+    show = lambda values: f"{statistics.median(values):.3f} ({min(values):.2f}-{max(values):.2f})"
+    print(f"| {name} | ratio | {show(rate)} | {show(cpu)} | | {count} pairs |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sections", nargs="*", default=["plain", "rotate", "oha"])
+    parser.add_argument("--gatecrash", default="target/release/gatecrash")
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=100_000)
+    given = parser.parse_args()
+    server, api, control = serve(given.gatecrash)
+    try:
+        count = given.tokens if "rotate" in given.sections else 1
+        tokens = mint(api, control, count)
+        url, time = api + PATH, f"{given.seconds}s"
+        header = "Authorization: Bearer " + tokens[0]
+        load = [given.gatecrash, "load", api, "--accounts", "reference", "--control", control, "--flow", "gateway-button",
+                "--workers", "1", "--warm-up", "0s", "--duration", time, "--connections", str(CONNECTIONS)]
+        print("| against | client | requests a second | client CPU s per million | peak MiB | |")
+        print("|---|---|---|---|---|---|")
+        one = ("gatecrash", [*load, "--tokens", "1"], of_gatecrash)
+        if "plain" in given.sections:
+            wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{time}", "-H", header, url]
+            pairs("wrk", one, ("wrk", wrk, of_wrk), given.pairs)
+        if "oha" in given.sections and shutil.which("oha"):
+            oha = ["oha", "-z", time, "-c", str(CONNECTIONS), "--no-tui", "--output-format", "json", "-H", header, url]
+            pairs("oha", one, ("oha", oha, of_oha), given.pairs)
+        if "rotate" in given.sections:
+            with tempfile.TemporaryDirectory() as folder:
+                listed, script = os.path.join(folder, "tokens"), os.path.join(folder, "rotate.lua")
+                with open(listed, "w") as out:
+                    out.write("\n".join(tokens))
+                with open(script, "w") as out:
+                    out.write(ROTATE % (listed, PATH))
+                wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{time}", "-s", script, url]
+                many = ("gatecrash, 100k tokens", [*load, "--tokens-from", listed], of_gatecrash)
+                pairs("wrk + Lua", many, ("wrk + Lua, 100k tokens", wrk, of_wrk), given.pairs)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+main()

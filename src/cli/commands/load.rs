@@ -1,0 +1,336 @@
+//! `gatecrash load`.
+
+mod capacity;
+mod sinks;
+mod supply;
+
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::{self, BufWriter, IsTerminal as _};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::available_parallelism;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+
+use self::sinks::{Format, Sinks};
+use self::supply::Supply;
+use crate::cli::arguments::{ArrivalMode, Load};
+use crate::cli::exit::{Exit, TargetError, UsageError};
+use crate::cli::{Output, World, shelf, target};
+use crate::engine::Connection;
+use crate::load::{
+    Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
+    calibrate, load,
+};
+use crate::model::{ComplaintReport, Flow, LoadReport, SecondReport, ThresholdState};
+use crate::report::{load_line, write_load};
+use crate::stats::{Histogram, HistogramLog};
+use crate::target::{Library, Profile};
+
+pub(in crate::cli) fn run(
+    arguments: &Load,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
+    files_suffice(arguments)?;
+    let mut sinks = Sinks::open(&arguments.report)?;
+    let first = arguments.target.is_none().then_some(Flow::GatewayButton);
+    let only = arguments.flow.or(first).filter(|_| !arguments.mix.needs_other_flow());
+    let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
+    let aim = Aim::find(arguments, &library, scenarios, world)?;
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => {
+            getrandom::u32().map(u64::from).context("the operating system gave no random seed")?
+        }
+    };
+    let flow = match arguments.flow.or(first) {
+        Some(flow) => flow,
+        None => *aim.profile.flows.keys().next().context("a profile has a flow")?,
+    };
+    if !aim.profile.flows.contains_key(&flow) {
+        let has: Vec<&str> = aim.profile.flows.keys().map(|flow| flow.name()).collect();
+        let message = format!(
+            "{} does not have the flow {flow}; it has {}",
+            aim.profile.name,
+            has.join(", ")
+        );
+        return Err(UsageError(message).into());
+    }
+    let supply = Supply::new(arguments, library, &aim.profile, flow, seed)?;
+    let prepared = supply.prepare()?;
+    // What is not needed any more is not to be measured either.
+    let supply = Some(supply).filter(|_| prepared.expires());
+    let mut settings = settings(arguments, &aim.profile, seed);
+    let stop = Stop::default();
+    let _watch = watch_interrupt(stop.clone())?;
+    eprintln!(
+        "gatecrash {}  load {flow}  target {}  seed {seed}",
+        env!("CARGO_PKG_VERSION"),
+        settings.target
+    );
+    if arguments.find_capacity {
+        return capacity::search(&prepared, settings, arguments, &stop, world);
+    }
+    if arguments.calibrate {
+        settings.calibrated = Some(calibrate(&prepared, &settings, &stop).map_err(wrong)?.rate);
+    }
+    let mut audience = Audience { supply: supply.as_ref(), ..Audience::new(&mut sinks)? };
+    let mut report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
+    audience.finish()?;
+    report.notes.extend(aim.profile.remarks());
+    if aim.is_local() {
+        report.notes.push(
+            "client and server shared this machine: each took time from the other".to_owned(),
+        );
+    }
+    write_load(&report, world.paint, &mut BufWriter::new(Output))?;
+    sinks.write(&report)?;
+    Ok(exit(&report, arguments.strict))
+}
+
+fn wrong(error: LoadError) -> anyhow::Error {
+    match error {
+        LoadError::Unreachable(why) => TargetError(why).into(),
+        LoadError::Generator(_) => error.into(),
+    }
+}
+
+/// The code that a run comes to: a wrong answer is a finding, valid run or not.
+fn exit(report: &LoadReport, strict: bool) -> Exit {
+    let generator = report.generator.idle < 0.02 && report.asked.is_none();
+    let only_generator = generator && report.invalid.len() == 1;
+    let undecided = report.thresholds.iter().any(|one| one.state == ThresholdState::Undecided);
+    let counts = |complaint: &ComplaintReport| complaint.wrong || strict;
+    let found = report.wrong > 0 || report.failed() > 0 || report.complaints.iter().any(counts);
+    if report.interrupted {
+        Exit::Interrupted
+    } else if found {
+        Exit::Findings
+    } else if !report.invalid.is_empty() && (strict || !only_generator) {
+        Exit::Inconclusive
+    } else if report.thresholds.iter().any(|one| one.state == ThresholdState::Crossed) {
+        Exit::Findings
+    } else if undecided {
+        Exit::Inconclusive
+    } else {
+        Exit::Conformant
+    }
+}
+
+/// Each connection is an open file; better said now than as a thousand failures.
+fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+        let needed = u64::from(arguments.connections) + 64;
+        let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        if needed > most {
+            let connections = arguments.connections;
+            let message = format!(
+                "{connections} connections need {needed} open files, and this user may have {most}; raise the limit (ulimit -n) or ask for fewer"
+            );
+            return Err(UsageError(message).into());
+        }
+    }
+    Ok(())
+}
+
+/// The server that is asked.
+struct Aim {
+    profile: Profile,
+    /// Keeps the server alive that was started for the run.
+    #[cfg(feature = "reference-server")]
+    served: Option<crate::cli::served::Served>,
+}
+
+impl Aim {
+    fn find(
+        arguments: &Load,
+        library: &Library,
+        scenarios: Option<&Path>,
+        world: World,
+    ) -> anyhow::Result<Self> {
+        let Some(name) = &arguments.target else {
+            let reach = &arguments.reach;
+            if reach.clock.is_some() || reach.max_wait.is_some() || reach.control.is_some() {
+                let message = "--clock, --max-wait and --control are for a target; the reference server of a run has a clock of its own";
+                return Err(UsageError(message.to_owned()).into());
+            }
+            return Self::embedded(arguments, library, scenarios, world);
+        };
+        #[cfg(feature = "reference-server")]
+        if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
+            let message =
+                "--fault and --variant are for the reference server, which runs without a target";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        let fixed = target::fixed(name, &arguments.reach, library, scenarios, world)?;
+        Ok(Self {
+            profile: fixed.profile().clone(),
+            #[cfg(feature = "reference-server")]
+            served: None,
+        })
+    }
+
+    #[cfg(feature = "reference-server")]
+    fn embedded(
+        arguments: &Load,
+        library: &Library,
+        scenarios: Option<&Path>,
+        world: World,
+    ) -> anyhow::Result<Self> {
+        use crate::cli::embedded::{Embedded, fault};
+        use crate::cli::served::Served;
+        let faults =
+            arguments.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
+        let plain = Embedded::plain(library, scenarios, world)?;
+        let changed = plain.with(&faults, &arguments.variant)?;
+        let served = Served::start(&arguments.fault, &arguments.variant)?;
+        let profile = changed.profile().relocated(&served.api, &served.control);
+        Ok(Self { profile, served: Some(served) })
+    }
+
+    #[cfg(not(feature = "reference-server"))]
+    fn embedded(_: &Load, _: &Library, _: Option<&Path>, _: World) -> anyhow::Result<Self> {
+        let message = "this build has no reference server; name a profile or an address";
+        Err(UsageError(message.to_owned()).into())
+    }
+
+    /// Whether the server runs on this machine as far as can be told.
+    fn is_local(&self) -> bool {
+        #[cfg(feature = "reference-server")]
+        if self.served.is_some() {
+            return true;
+        }
+        target::is_local(&self.profile)
+    }
+}
+
+fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
+    let processors = available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = arguments.workers.map_or((processors / 2).max(1), usize::from);
+    let connections = arguments.connections as usize;
+    let counted = arguments.requests.is_some() && arguments.duration.is_none();
+    let warm_up = if counted { Duration::ZERO } else { WARM_UP };
+    let arrival = match arguments.arrival {
+        ArrivalMode::Constant => Arrival::Constant,
+        ArrivalMode::Poisson => Arrival::Poisson,
+    };
+    let length = arguments.duration.unwrap_or(DURATION);
+    let model = match (&arguments.stages, arguments.rate, arguments.requests) {
+        (Some(stages), ..) => Model::Open(stages.0.clone(), arrival),
+        (None, Some(rate), Some(requests)) if counted => {
+            // Half a request more, so that rounding does not lose the last one.
+            let length = Duration::from_secs_f64((requests as f64 - 0.5) / rate);
+            Model::Open(vec![Stage::steady(length, rate)], arrival)
+        }
+        (None, Some(rate), _) => Model::Open(vec![Stage::steady(length, rate)], arrival),
+        (None, None, _) => Model::Closed((!counted).then_some(length)),
+    };
+    let (roots, transport) = Connection::way(profile);
+    LoadSettings {
+        target: profile.name.clone(),
+        connections,
+        workers: workers.min(connections),
+        model,
+        warm_up: arguments.warm_up.unwrap_or(warm_up),
+        requests: arguments.requests,
+        deadline: profile.limits.deadline,
+        max_answer_bytes: profile.limits.max_answer_bytes,
+        keep_alive: !arguments.no_keep_alive,
+        transport,
+        roots,
+        seed,
+        thresholds: arguments.threshold.clone(),
+        calibrated: None,
+    }
+}
+
+const DURATION: Duration = Duration::from_secs(10);
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Ends the run at Ctrl-C, for as long as what is returned is held.
+fn watch_interrupt(stop: Stop) -> anyhow::Result<Interrupts> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    let (ready, registered) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        // The first look registers it: from then on the signal no longer ends the program.
+        let early = poll_fn(|context| Poll::Ready(interrupt.as_mut().poll(context))).await;
+        // Whoever waits for it waits until it comes.
+        let _ = ready.send(());
+        let interrupted = match early {
+            Poll::Ready(result) => result,
+            Poll::Pending => interrupt.await,
+        };
+        if interrupted.is_ok() {
+            stop.stop();
+        }
+    });
+    registered.recv().context("the signal for Ctrl-C cannot be heard")?;
+    Ok(Interrupts(Some(runtime)))
+}
+
+/// Listens for Ctrl-C until it is dropped.
+struct Interrupts(Option<tokio::runtime::Runtime>);
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        // A task that waits for a signal must not hold the program up.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Whoever hears of each second: a person at a terminal, and a log.
+struct Audience<'a> {
+    supply: Option<&'a Supply<'a>>,
+    shows: bool,
+    log: Option<HistogramLog<&'a mut BufWriter<File>>>,
+}
+
+impl<'a> Audience<'a> {
+    fn new(sinks: &'a mut Sinks) -> io::Result<Self> {
+        let comment =
+            concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
+        let log = sinks.0.iter_mut().find(|sink| sink.format == Format::Hdr);
+        let log = log.map(|sink| HistogramLog::begin(&mut sink.out, SystemTime::now(), comment));
+        Ok(Self { supply: None, shows: io::stderr().is_terminal(), log: log.transpose()? })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        if self.shows {
+            eprint!("\r\x1b[K");
+        }
+        self.log.map_or(Ok(()), HistogramLog::finish)
+    }
+}
+
+impl Watcher for Audience<'_> {
+    fn second(&mut self, report: &SecondReport, response: &Histogram) -> io::Result<()> {
+        if self.shows {
+            eprint!("\r\x1b[K{}", load_line(report));
+        }
+        let second = Duration::from_secs(1);
+        match &mut self.log {
+            Some(log) => {
+                log.interval(response, Duration::from_secs(report.second), second, "response")
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {
+        self.supply.map(Supply::renew)
+    }
+}

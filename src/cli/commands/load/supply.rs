@@ -1,0 +1,126 @@
+//! Where the tokens of a load run come from: the server's own flow, or a file.
+
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use crate::cli::arguments::{Load, PopularityMode, WorkloadMode};
+use crate::cli::exit::{TargetError, UsageError};
+use crate::engine::Connection;
+use crate::load::{Asked, FreshTokens, Ground, Mix, Popularity, PrepareError, Prepared, Workload};
+use crate::model::Flow;
+use crate::target::{Library, Profile};
+
+/// Where tokens come from.
+pub(super) struct Supply<'a> {
+    arguments: &'a Load,
+    library: Arc<Library>,
+    profile: &'a Profile,
+    flow: Flow,
+    seed: u64,
+    asked: Asked,
+    connection: Connection,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl<'a> Supply<'a> {
+    pub(super) fn new(
+        arguments: &'a Load,
+        library: Arc<Library>,
+        profile: &'a Profile,
+        flow: Flow,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        let asked = asked(arguments)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime did not start")?;
+        let connection = Connection::new(profile, false, Instant::now())?;
+        Ok(Self { arguments, library, profile, flow, seed, asked, connection, runtime })
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground {
+            library: Arc::clone(&self.library),
+            profile: self.profile,
+            flow: self.flow,
+            wires: Arc::clone(&self.connection.wires),
+            hooks: &self.connection.hooks,
+            clock: &self.connection.clock,
+            seed: self.seed,
+        }
+    }
+
+    pub(super) fn prepare(&self) -> anyhow::Result<Prepared> {
+        let shows = io::stderr().is_terminal();
+        let mut progress = |tokens: usize| {
+            if shows {
+                eprint!("\r{tokens} of {} tokens ", self.arguments.tokens);
+            }
+        };
+        let ground = self.ground();
+        let prepared = self.runtime.block_on(ground.prepare(&self.asked, &mut progress));
+        if shows {
+            eprint!("\r\x1b[K");
+        }
+        prepared.map_err(|error| match error {
+            PrepareError::Unsupported(why) => UsageError(why).into(),
+            refused @ PrepareError::Refused { .. } => TargetError(refused.to_string()).into(),
+        })
+    }
+
+    pub(super) fn renew(&self) -> Result<FreshTokens, PrepareError> {
+        self.runtime.block_on(self.ground().renew(&self.asked))
+    }
+}
+
+fn asked(arguments: &Load) -> anyhow::Result<Asked> {
+    let given = match &arguments.tokens_from {
+        Some(path) => tokens_of(path)?,
+        None => Vec::new(),
+    };
+    let workload = match arguments.workload {
+        WorkloadMode::Validate => Workload::Validate,
+        WorkloadMode::Issue => Workload::Issue,
+        WorkloadMode::Refresh => Workload::Refresh,
+        WorkloadMode::Revoke => Workload::Revoke,
+    };
+    let shared = arguments.mix != Mix::default() || !given.is_empty();
+    if workload != Workload::Validate && shared {
+        let message = "--mix and --tokens-from are for the workload `validate`; users of the others have tokens of their own";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    if workload == Workload::Revoke && arguments.calibrate {
+        let message =
+            "--calibrate has one answer for all requests, and the workload `revoke` wants several";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    Ok(Asked {
+        workload,
+        users: arguments.connections as usize,
+        given,
+        tokens: arguments.tokens as usize,
+        mix: arguments.mix.clone(),
+        popularity: match arguments.popularity {
+            PopularityMode::Uniform => Popularity::Uniform,
+            PopularityMode::Zipf => Popularity::Zipf,
+        },
+        keep_alive: !arguments.no_keep_alive,
+    })
+}
+
+/// The tokens in a file, one a line.
+fn tokens_of(path: &Path) -> anyhow::Result<Vec<String>> {
+    let wrong = |why: String| UsageError(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let tokens: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    match tokens.is_empty() {
+        true => Err(wrong("there are no tokens in it".to_owned()).into()),
+        false => Ok(tokens),
+    }
+}

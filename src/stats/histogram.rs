@@ -1,0 +1,207 @@
+//! A histogram of durations of bounded size, to three significant digits.
+
+use std::time::{Duration, SystemTime};
+use std::{fmt, io};
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+
+/// Durations from a nanosecond to an hour, kept to three significant digits in a fixed amount of memory (about
+/// 270 KiB). What is longer counts as an hour.
+#[derive(Clone, Debug)]
+pub struct Histogram(hdrhistogram::Histogram<u64>);
+
+/// An hour in nanoseconds.
+const LONGEST: u64 = 3_600_000_000_000;
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self(
+            hdrhistogram::Histogram::new_with_bounds(1, LONGEST, 3)
+                .expect("constant bounds that the crate allows"),
+        )
+    }
+}
+
+impl Histogram {
+    /// Adds a duration, in nanoseconds.
+    pub fn record(&mut self, nanoseconds: u64) {
+        self.0.saturating_record(nanoseconds);
+    }
+
+    /// Adds everything that another histogram holds.
+    pub fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all histograms have the same bounds");
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// How many durations it holds.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The duration that this share of all durations does not exceed; a share is between 0 and 1. Zero when empty.
+    pub fn quantile(&self, share: f64) -> Duration {
+        // The crate answers with the upper end of a bucket, which may lie above the greatest value.
+        Duration::from_nanos(self.0.value_at_quantile(share).min(self.0.max()))
+    }
+
+    /// The arithmetic mean.
+    pub fn mean(&self) -> Duration {
+        Duration::from_nanos(self.0.mean() as u64)
+    }
+
+    /// The longest duration.
+    pub fn longest(&self) -> Duration {
+        Duration::from_nanos(self.0.max())
+    }
+
+    /// How many durations are longer than this one.
+    pub fn above(&self, limit: Duration) -> u64 {
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).min(LONGEST);
+        self.0.len() - self.0.count_between(0, limit)
+    }
+}
+
+/// A log in the format of HdrHistogram, version 1.3 with V2 compressed histograms: a line for each interval.
+///
+/// Values are nanoseconds; the column of the longest value is milliseconds, as the tools for these logs expect it.
+pub struct HistogramLog<W> {
+    out: W,
+    serializer: V2DeflateSerializer,
+    started: SystemTime,
+}
+
+impl<W> fmt::Debug for HistogramLog<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistogramLog").field("started", &self.started).finish_non_exhaustive()
+    }
+}
+
+impl<W: io::Write> HistogramLog<W> {
+    /// Begins a log with its header.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(mut out: W, started: SystemTime, comment: &str) -> io::Result<Self> {
+        let mut serializer = V2DeflateSerializer::new();
+        IntervalLogWriterBuilder::new()
+            .add_comment(comment)
+            .add_comment("[Histogram log format version 1.3]")
+            .with_start_time(started)
+            .with_base_time(started)
+            .with_max_value_divisor(1e6)
+            .begin_log_with(&mut out, &mut serializer)?;
+        Ok(Self { out, serializer, started })
+    }
+
+    /// Writes what was recorded in an interval; its beginning counts from the start of the log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn interval(
+        &mut self,
+        histogram: &Histogram,
+        from: Duration,
+        length: Duration,
+        tag: &str,
+    ) -> io::Result<()> {
+        // The crate writes a header with each writer; only the line below it is wanted.
+        let mut text = Vec::new();
+        IntervalLogWriterBuilder::new()
+            .with_base_time(self.started)
+            .with_max_value_divisor(1e6)
+            .begin_log_with(&mut text, &mut self.serializer)?
+            .write_histogram(&histogram.0, from, length, Tag::new(tag))
+            .map_err(io::Error::other)?;
+        let line = text.split_inclusive(|byte| *byte == b'\n').next_back().unwrap_or_default();
+        self.out.write_all(line)
+    }
+
+    /// Ends the log.
+    ///
+    /// # Errors
+    /// When what is left cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+
+    fn of(durations: impl IntoIterator<Item = u64>) -> Histogram {
+        let mut histogram = Histogram::default();
+        durations.into_iter().for_each(|nanoseconds| histogram.record(nanoseconds));
+        histogram
+    }
+
+    #[test]
+    fn quantiles_are_right_to_three_digits() {
+        let histogram = of((1..=100_000).map(|n| n * 1_000));
+        for (share, wanted) in [(0.5, 50_000_000), (0.99, 99_000_000), (0.9999, 99_990_000)] {
+            let got = histogram.quantile(share).as_nanos() as f64;
+            assert!((got / f64::from(wanted) - 1.0).abs() < 0.001, "{share}: {got}");
+        }
+        assert_eq!(histogram.count(), 100_000);
+        assert_eq!(histogram.longest().as_millis(), 100);
+    }
+
+    #[test]
+    fn an_empty_histogram_answers_zero() {
+        let empty = Histogram::default();
+        assert_eq!((empty.quantile(0.99), empty.longest(), empty.count()), Default::default());
+    }
+
+    #[test]
+    fn more_than_an_hour_counts_as_an_hour() {
+        let histogram = of([u64::MAX, 5]);
+        assert_eq!(histogram.count(), 2);
+        assert!(histogram.longest() >= Duration::from_secs(3_600));
+    }
+
+    #[test]
+    fn what_two_workers_recorded_is_put_together() {
+        let mut all = of([1_000, 2_000]);
+        all.add(&of([3_000]));
+        assert_eq!(all.count(), 3);
+        assert_eq!(all.above(Duration::from_nanos(2_500)), 1);
+        all.clear();
+        assert_eq!(all.count(), 0);
+    }
+
+    #[test]
+    fn a_log_is_read_back_with_the_same_values() {
+        let mut bytes = Vec::new();
+        let mut log = HistogramLog::begin(&mut bytes, SystemTime::UNIX_EPOCH, "a run").unwrap();
+        let second = Duration::from_secs(1);
+        for from in 0..3u64 {
+            let histogram = of((0..1_000).map(|n| (from + 1) * 1_000_000 + n));
+            log.interval(&histogram, second * from as u32, second, "response").unwrap();
+        }
+        log.finish().unwrap();
+        let mut deserializer = Deserializer::new();
+        let mut seen = Vec::new();
+        for entry in IntervalLogIterator::new(&bytes) {
+            if let LogEntry::Interval(interval) = entry.unwrap() {
+                let encoded = interval.encoded_histogram();
+                let decoded =
+                    base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded)
+                        .unwrap();
+                let read: hdrhistogram::Histogram<u64> =
+                    deserializer.deserialize(&mut decoded.as_slice()).unwrap();
+                seen.push((interval.start_timestamp(), read.len(), read.max() / 1_000_000));
+            }
+        }
+        let wanted = [0, 1, 2].map(|n| (Duration::from_secs(n), 1_000, n + 1));
+        assert_eq!(seen, wanted, "{}", String::from_utf8_lossy(&bytes));
+    }
+}
