@@ -200,6 +200,7 @@ impl<'a> Draft<'a> {
             .filter(|name| !operation.parameters.contains_key(*name))
             .cloned()
             .collect();
+        let moved = self.moved_to();
         let order: Vec<String> = listed.cloned().chain(further).collect();
         for name in order {
             let Some(values) = self.values.get(&name).cloned() else {
@@ -210,7 +211,13 @@ impl<'a> Draft<'a> {
                 let key = place.name.clone().unwrap_or_else(|| name.clone());
                 (place.part, key, place.scheme.as_deref())
             });
-            let part = if part == Part::Body { self.body_part() } else { part };
+            let part = match part {
+                Part::Body => self.body_part(),
+                part if BODIES.contains(&part) && !overrides.contains_key(&name) => {
+                    moved.unwrap_or(part)
+                }
+                part => part,
+            };
             if part == Part::Json {
                 let value =
                     if values.len() == 1 { values[0].clone() } else { Value::Array(values) };
@@ -255,9 +262,27 @@ impl<'a> Draft<'a> {
 
     /// The kind of body in which the operation has its other parameters.
     fn body_part(&self) -> Part {
-        let bodies = [Part::Form, Part::Json, Part::Multipart];
         let mut parts = self.operation.parameters.values().map(|place| place.part);
-        parts.find(|part| bodies.contains(part)).unwrap_or(Part::Form)
+        parts.find(|part| BODIES.contains(part)).unwrap_or(Part::Form)
+    }
+
+    /// The kind of body whose last parameter the step leaves out. It is sent empty: a request without any body lacks
+    /// more than the parameter, and may be refused for that.
+    fn emptied(&self) -> Option<Part> {
+        let left_out =
+            self.send.without.iter().filter_map(|name| self.operation.parameters.get(name));
+        left_out.map(|place| place.part).find(|part| BODIES.contains(part))
+    }
+
+    /// The kind of body that the step moves the operation's own parameters to, if it does: what goes along with them by
+    /// default is moved too.
+    fn moved_to(&self) -> Option<Part> {
+        let own = |name: &str| {
+            let place = self.operation.parameters.get(name);
+            place.is_some_and(|place| BODIES.contains(&place.part))
+        };
+        let mut moved = self.send.place.iter().filter(|(name, _)| own(name));
+        moved.find_map(|(_, place)| BODIES.contains(&place.part).then_some(place.part))
     }
 
     /// A request has one body: parameters in two kinds of it would leave one of them out in silence.
@@ -334,6 +359,15 @@ impl<'a> Draft<'a> {
                 Some("application/json".to_owned()),
                 Value::Object(self.json.clone()).to_string().into_bytes(),
             )
+        } else if let Some(part) = self.emptied() {
+            match part {
+                Part::Json => (Some("application/json".to_owned()), b"{}".to_vec()),
+                Part::Multipart => (
+                    Some(format!("multipart/form-data; boundary={BOUNDARY}")),
+                    multipart(&[]).into_bytes(),
+                ),
+                _ => (Some("application/x-www-form-urlencoded".to_owned()), Vec::new()),
+            }
         } else if let Some(raw) = &self.operation.body {
             let text = match (&raw.text, &raw.json) {
                 (Some(text), _) => text.clone(),
@@ -371,6 +405,8 @@ fn form(pairs: &[(String, String)]) -> String {
         pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     pairs.join("&")
 }
+
+const BODIES: [Part; 3] = [Part::Form, Part::Json, Part::Multipart];
 
 const BOUNDARY: &str = "gatecrash-part-5f3a9c";
 

@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(
             seed: arguments.seed,
             repeat: 1,
             input_allowed: false,
-            jobs: 4,
+            jobs: 1,
             today: 0,
             effort: Effort::Normal,
             gentle: false,

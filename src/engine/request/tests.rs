@@ -64,9 +64,31 @@ fn parameters_go_where_the_profile_and_the_step_put_them() {
         ("with: {foo: b}, place: {foo: {in: body}}", "{}", "kind=password&foo=b"),
         ("with: {foo: b}, place: {foo: {in: body}}", json, "{\"kind\":\"password\",\"foo\":\"b\"}"),
         ("with: {name: a}", "{kind: null}", "name=a"),
+        (
+            "with: {name: a}, place: {name: {in: json}}",
+            "{}",
+            "{\"kind\":\"password\",\"name\":\"a\"}",
+        ),
+        ("with: {name: a}, place: {name: {in: form}}", json, "kind=password&name=a"),
     ] {
         let request = request(send, change).unwrap();
         assert_eq!(request.body.text(), wanted, "{send} with {change}");
+    }
+}
+
+#[test]
+fn a_body_without_its_last_parameter_is_an_empty_body_of_its_kind() {
+    let json = "{kind: {in: json}, name: {in: json}}";
+    let multipart = "{kind: {in: multipart}, name: {in: multipart}}";
+    for (change, media_type, wanted) in [
+        ("{}", "application/x-www-form-urlencoded", ""),
+        (json, "application/json", "{}"),
+        (multipart, "multipart/form-data", "--gatecrash-part-5f3a9c--\r\n"),
+    ] {
+        let request = request("without: [kind]", change).unwrap();
+        let field = request.headers.iter().find(|header| header.name == "Content-Type").unwrap();
+        assert!(field.value.text().starts_with(media_type), "{change}: {}", field.value.text());
+        assert_eq!(request.body.text(), wanted, "{change}");
     }
 }
 
