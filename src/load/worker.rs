@@ -189,7 +189,7 @@ impl Worker {
         (endpoint, seconds): (Endpoint, Sender<Slice>),
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let timer = Timer::new(poll.registry(), TIMER)?;
+        let timer = Timer::new(poll.registry(), TIMER, TICK)?;
         let first = orders.first_user;
         let connections: Vec<Connection> = (first..first + orders.connections)
             .map(|user| Connection::new(pool.first_of(user).unwrap_or_default()))
@@ -281,7 +281,7 @@ impl Worker {
                 now = self.now();
             }
             let wait = self.patience(now)?;
-            match self.poll.poll(&mut events, Some(wait)) {
+            match self.poll.poll(&mut events, wait) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -329,11 +329,11 @@ impl Worker {
     }
 
     /// How long to wait for readiness: until the next request is due, when there is a connection for it.
-    fn patience(&mut self, now: u64) -> io::Result<Duration> {
-        let Some(due) = self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0) else {
-            return Ok(TICK);
-        };
-        self.timer.wake_at(due, now, TICK)
+    fn patience(&mut self, now: u64) -> io::Result<Option<Duration>> {
+        match self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0) {
+            Some(due) => self.timer.wake_at(due, now),
+            None => Ok(self.timer.patience()),
+        }
     }
 
     /// Sends everything that is due, as far as connections are free. The time it is then.
