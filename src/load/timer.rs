@@ -13,16 +13,20 @@ pub(super) struct Timer {
     due: std::os::fd::OwnedFd,
     /// The moment it is set to.
     set: Option<u64>,
-    /// Held for as long as it is to tick.
-    _ticking: std::os::fd::OwnedFd,
+    ticking: std::os::fd::OwnedFd,
 }
 
 #[cfg(target_os = "linux")]
 impl Timer {
-    pub(super) fn new(registry: &Registry, token: Token, tick: Duration) -> io::Result<Self> {
+    pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         let (due, ticking) = (registered(registry, token)?, registered(registry, token)?);
-        set(&ticking, tick, tick)?;
-        Ok(Self { due, set: None, _ticking: ticking })
+        Ok(Self { due, set: None, ticking })
+    }
+
+    /// Has the loop wake up once more, so long from now at the latest. One that repeats itself would have to be read
+    /// each time.
+    pub(super) fn tick(&self, length: Duration) -> io::Result<()> {
+        set(&self.ticking, length)
     }
 
     /// How long the loop may wait when nothing is due: until the next tick.
@@ -40,7 +44,7 @@ impl Timer {
             return Ok(Some(Duration::ZERO));
         }
         if self.set != Some(due) {
-            set(&self.due, Duration::from_nanos(wait), Duration::ZERO)?;
+            set(&self.due, Duration::from_nanos(wait))?;
             self.set = Some(due);
         }
         Ok(None)
@@ -60,13 +64,14 @@ fn registered(registry: &Registry, token: Token) -> io::Result<std::os::fd::Owne
 }
 
 #[cfg(target_os = "linux")]
-fn set(timer: &std::os::fd::OwnedFd, first: Duration, then: Duration) -> io::Result<()> {
+fn set(timer: &std::os::fd::OwnedFd, length: Duration) -> io::Result<()> {
     use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-    let spec = |length: Duration| Timespec {
+    let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let it_value = Timespec {
         tv_sec: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: length.subsec_nanos().into(),
     };
-    let value = Itimerspec { it_interval: spec(then), it_value: spec(first) };
+    let value = Itimerspec { it_interval, it_value };
     timerfd_settime(timer, TimerfdTimerFlags::empty(), &value)?;
     Ok(())
 }
@@ -82,8 +87,13 @@ pub(super) struct Timer(Duration);
 
 #[cfg(not(target_os = "linux"))]
 impl Timer {
-    pub(super) fn new(_: &Registry, _: Token, tick: Duration) -> io::Result<Self> {
-        Ok(Self(tick))
+    pub(super) fn new(_: &Registry, _: Token) -> io::Result<Self> {
+        Ok(Self(Duration::ZERO))
+    }
+
+    pub(super) fn tick(&mut self, length: Duration) -> io::Result<()> {
+        self.0 = length;
+        Ok(())
     }
 
     pub(super) const fn patience(&self) -> Option<Duration> {

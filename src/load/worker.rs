@@ -189,7 +189,7 @@ impl Worker {
         (endpoint, seconds): (Endpoint, Sender<Slice>),
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let timer = Timer::new(poll.registry(), TIMER, TICK)?;
+        let timer = Timer::new(poll.registry(), TIMER)?;
         let first = orders.first_user;
         let connections: Vec<Connection> = (first..first + orders.connections)
             .map(|user| Connection::new(pool.first_of(user).unwrap_or_default()))
@@ -278,6 +278,7 @@ impl Worker {
                 if self.is_over(now) {
                     break;
                 }
+                self.timer.tick(TICK)?;
                 now = self.now();
             }
             let wait = self.patience(now)?;
