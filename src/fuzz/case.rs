@@ -45,6 +45,37 @@ pub(crate) struct Case {
     pub(crate) steps: Vec<Step>,
 }
 
+impl Case {
+    /// The same case with its steps numbered from one: what is left of two cases can then be the same.
+    pub(crate) fn renumbered(&self) -> Self {
+        let place = |id: u16| self.steps.iter().position(|step| step.id == id);
+        let number = |id: u16| place(id).and_then(|at| u16::try_from(at + 1).ok()).unwrap_or(id);
+        let renamed = |id: TokenId| TokenId { step: number(id.step), ..id };
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| Step { id: number(step.id), act: step.act.with_tokens(&renamed) });
+        Self { flow: self.flow, steps: steps.collect() }
+    }
+}
+
+impl Act {
+    /// The same act with other tokens in the places of those that it names.
+    pub(crate) fn with_tokens(&self, other: &dyn Fn(TokenId) -> TokenId) -> Self {
+        let called = |call: &Call| Call {
+            bearer: call.bearer.with_token(other),
+            refresh: call.refresh.map(|refresh| refresh.with_token(other)),
+            ..call.clone()
+        };
+        match self {
+            Self::Call(call) => Self::Call(called(call)),
+            Self::Race(pair) => Self::Race(Box::new([called(&pair[0]), called(&pair[1])])),
+            Self::Revoke(id) => Self::Revoke(other(*id)),
+            act => act.clone(),
+        }
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Step {
@@ -180,6 +211,18 @@ pub(crate) enum Bearer {
 }
 
 impl Bearer {
+    /// The same with another token in the place of its own.
+    fn with_token(self, other: &dyn Fn(TokenId) -> TokenId) -> Self {
+        match self {
+            Self::None | Self::Stranger => self,
+            Self::Token(id) => Self::Token(other(id)),
+            Self::Altered(id, guise) => Self::Altered(other(id), guise),
+            Self::Spelt(id, spelling) => Self::Spelt(other(id), spelling),
+            Self::Elsewhere(id, place) => Self::Elsewhere(other(id), place),
+            Self::Twice(id, first) => Self::Twice(other(id), first),
+        }
+    }
+
     /// Whether it may be a token that counts, however it is written.
     pub(crate) const fn may_count(self) -> bool {
         !matches!(self, Self::None | Self::Stranger | Self::Elsewhere(..))

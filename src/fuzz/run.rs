@@ -293,6 +293,12 @@ impl Course<'_> {
         }
         tally.secrets.absorb(&unit.secrets);
         for found in unit.found {
+            // Two long cases can come down to one.
+            let name = |found: &Found| found.written.as_ref().map(|written| written.check.clone());
+            if name(&found).is_some() && tally.found.iter().any(|known| name(known) == name(&found))
+            {
+                continue;
+            }
             if let Some(written) = &found.written {
                 let name = format!("{}/{}", found.flow, written.topic);
                 let file = super::export::file_name(found.flow, &written.topic);

@@ -1,7 +1,7 @@
 //! Makes a failing case as short as it can be: a step is left out together with all that rests on it, and what is left
 //! is made plainer, for as long as the case fails in the same way.
 
-use super::case::{Act, Bearer, Call, Case, Step};
+use super::case::{Act, Bearer, Call, Case, Step, TokenId};
 use super::oracle::Failure;
 
 /// The shortest case that fails like `failure`. `fails` runs a case and says how it fails.
@@ -70,17 +70,18 @@ fn shorter(case: &Case) -> Vec<Case> {
 
 /// The steps whose answers a step rests on.
 fn needed(step: &Step) -> Vec<u16> {
-    let of = |call: &Call| -> Vec<u16> {
-        [call.bearer.token(), call.refresh.and_then(Bearer::token)]
-            .into_iter()
-            .flatten()
-            .map(|id| id.step)
-            .collect()
+    needed_ids(step).into_iter().map(|id| id.step).collect()
+}
+
+/// The tokens that a step names.
+fn needed_ids(step: &Step) -> Vec<TokenId> {
+    let of = |call: &Call| -> Vec<TokenId> {
+        [call.bearer.token(), call.refresh.and_then(Bearer::token)].into_iter().flatten().collect()
     };
     match &step.act {
         Act::Call(call) => of(call),
         Act::Race(pair) => pair.iter().flat_map(of).collect(),
-        Act::Revoke(id) => vec![id.step],
+        Act::Revoke(id) => vec![*id],
         Act::Account { .. } | Act::Advance(_) | Act::Database(_) | Act::Press(_) | Act::Restart => {
             Vec::new()
         }
@@ -91,7 +92,19 @@ fn needed(step: &Step) -> Vec<u16> {
 fn plainer(case: &Case) -> Vec<Case> {
     let mut all = Vec::new();
     for (at, step) in case.steps.iter().enumerate() {
-        for act in plainer_acts(&step.act) {
+        let mut acts = plainer_acts(&step.act);
+        // An earlier token may do as well, and what issued the later one can then go.
+        for id in needed_ids(step) {
+            let earlier = case.steps[..at].iter().flat_map(needed_ids);
+            let mut earlier: Vec<TokenId> =
+                earlier.filter(|other| other.kind == id.kind && other.step < id.step).collect();
+            earlier.dedup();
+            for other in earlier {
+                let instead = |known: TokenId| if known == id { other } else { known };
+                acts.push(step.act.with_tokens(&instead));
+            }
+        }
+        for act in acts {
             let mut steps = case.steps.clone();
             steps[at].act = act;
             all.push(Case { flow: case.flow, steps });
@@ -127,7 +140,7 @@ fn plainer_acts(act: &Act) -> Vec<Act> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::{TokenId, TokenKind};
+    use super::super::case::TokenKind;
     use super::super::oracle::Oracle;
     use super::*;
     use crate::model::{Flow, Violation};

@@ -358,6 +358,7 @@ impl Tracker<'_, '_> {
         let smaller = self.smaller(&failure).unwrap_or_else(|| case.clone());
         let mut fails = |case: &Case| self.session.run(self.runtime, self.site, case).failure;
         let (shortest, failure) = shrink(&smaller, &failure, &mut fails);
+        let shortest = shortest.renumbered();
         // The last run leaves the secrets that stand in what is shown.
         let failure = self
             .fails(&shortest)
