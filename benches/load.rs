@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gatecrash::check::Connection;
+use gatecrash::engine::Connection;
 use gatecrash::load::{
     Arrival, Asked, Ground, LoadSettings, Mix, Model, Pacer, Popularity, Prepared, Stage, Stop,
     Workload, calibrate, parse_stages,

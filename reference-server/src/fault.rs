@@ -374,7 +374,7 @@ faults! {
     HandshakeWordsExact "handshake-words-exact" "ws" ["X-80"]
         "The fields of a handshake are compared letter for letter.";
     IdleSocketsForgotten "idle-sockets-forgotten" "ws clk" ["BTN-91"]
-        "Only the first thousand sockets without a token are closed.";
+        "Only the first two hundred sockets without a token are closed.";
     NoUpgradeField "no-upgrade-field" "" ["X-85"]
         "The answer 426 does not say what to upgrade to.";
     OneSocketPerToken "one-socket-per-token" "ws" ["BTN-36"]
@@ -418,7 +418,7 @@ faults! {
     SocketTimesOutEarly "socket-times-out-early" "ws clk" ["BTN-83"]
         "A socket without a token is closed after fifteen seconds.";
     SocketsLimited "sockets-limited" "ws" ["BTN-91"]
-        "With five hundred sockets open, further ones are refused.";
+        "With two hundred sockets open, further ones are refused.";
     UnmaskedFramesAccepted "unmasked-frames-accepted" "ws" ["X-82"]
         "Frames of a client need no mask.";
     WrongAcceptKey "wrong-accept-key" "ws" ["X-80"]

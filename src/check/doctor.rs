@@ -9,10 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::Connection;
 use super::one::{secrets, unmet};
 use super::run::runtime;
-use crate::engine::{Class, Engine, Face, Observed, Settings, classify, shown};
+use crate::engine::{Class, Connection, Engine, Face, Observed, Settings, classify, shown};
 use crate::hook::HookCall;
 use crate::model::{
     Act, Diagnosis, Entry, Examination, Exchange, Flow, Readiness, Request, Stop, StopKind, Trace,

@@ -192,20 +192,19 @@ impl About<'_> {
             keys.section(&role, fields);
             members.add(words, keys, used);
         }
-        keys.say("Accounts, by what scenarios call them. Put `#` before one that you do not have: what needs it is blocked. A value comes from `env` (a variable with a secret), `public_env` (one without), `file`, or stands here as `public`.");
+        keys.say("Accounts, by what scenarios call them. Take the `#` away from those that you have: what needs another one is blocked. A value comes from `env` (a variable with a secret), `public_env` (one without), `file`, or stands here as `public`.");
         keys.within(0, members.below("identities"));
     }
 
-    /// The roles that scenarios need, and whether the draft uses them: not where a key or a hook has to come first.
+    /// The roles that scenarios need, and whether the draft uses them. Two ordinary accounts are easily made; a
+    /// reference server has the others too, but for keys.
     fn roles(&self) -> Vec<(String, bool)> {
         let mut roles: BTreeMap<String, bool> = BTreeMap::new();
         for scenario in self.scenarios() {
-            let hooked = scenario.needs.iter().any(|need| matches!(need, Need::Hook(_)));
-            let possible = !hooked || self.draft.control.is_some();
             for need in &scenario.needs {
                 if let Need::Identity(role) = need {
-                    let possible = possible && !KEY_HOLDERS.contains(&role.as_str());
-                    *roles.entry(role.clone()).or_default() |= possible;
+                    let there = self.draft.control.is_some() || role == "second";
+                    roles.insert(role.clone(), there && !KEY_HOLDERS.contains(&role.as_str()));
                 }
             }
         }

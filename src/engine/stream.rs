@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::run::{OpenSocket, Runner, Stopped, stop};
+use super::run::{Effort, OpenSocket, Runner, Stopped, stop};
 use crate::model::{Act, Exchange, Request, SocketEvent, Stop, StopKind};
 use crate::scenario::{Step, StreamAct, StreamMessage, StreamStep};
 use crate::wire::{Message, Opening, Socket};
@@ -76,6 +76,11 @@ impl Runner<'_> {
 
     /// The further connections of a name, or what became of the one that failed.
     async fn copies(&self, request: &Request, count: u32) -> Result<Vec<Socket>, SocketEvent> {
+        // Fewer for a quick run; never more, because descriptors are bounded.
+        let count = match self.engine.settings.effort {
+            Effort::Quick => Effort::Quick.scale(count),
+            Effort::Normal | Effort::Thorough => count,
+        };
         let mut copies = Vec::new();
         for _ in 1..count {
             match self.engine.wires.open(request).await {

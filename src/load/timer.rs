@@ -30,6 +30,7 @@ impl Timer {
     }
 
     /// How long the loop may wait when nothing is due: until the next tick.
+    #[expect(clippy::unused_self, reason = "where there is no such timer, it knows the tick")]
     pub(super) const fn patience(&self) -> Option<Duration> {
         None
     }

@@ -54,10 +54,10 @@ impl Marks {
 const MOMENT: Duration = Duration::from_millis(3);
 
 /// Sockets without a token beyond this number are forgotten by a defect.
-const CLOSED: u64 = 1000;
+const CLOSED: u64 = 200;
 
 /// Sockets that may be open where a defect limits them.
-const SOCKETS: u64 = 500;
+const SOCKETS: u64 = 200;
 
 /// Spins for two microseconds for each of the letters that two texts have in common at their beginning.
 fn compare_slowly(known: &str, text: &str) -> bool {

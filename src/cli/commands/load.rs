@@ -18,10 +18,10 @@ use anyhow::Context as _;
 
 use self::sinks::{Format, Sinks};
 use self::supply::Supply;
-use crate::check::Connection;
 use crate::cli::arguments::{ArrivalMode, Load};
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::{Output, World, shelf, target};
+use crate::engine::Connection;
 use crate::load::{
     Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
     calibrate, load,

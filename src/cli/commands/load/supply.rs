@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::check::Connection;
 use crate::cli::arguments::{Load, PopularityMode, WorkloadMode};
 use crate::cli::exit::{TargetError, UsageError};
+use crate::engine::Connection;
 use crate::load::{Asked, FreshTokens, Ground, Mix, Popularity, PrepareError, Prepared, Workload};
 use crate::model::Flow;
 use crate::target::{Library, Profile};
