@@ -109,8 +109,8 @@ mod tests {
         ] {
             assert_eq!(scalar(text), written);
         }
-        let value = json!({"in": "form", "name": "refresh-token", "n": [1, null, true]});
-        assert_eq!(inline(&value), "{in: form, name: refresh-token, n: [1, null, true]}");
+        let value = json!({"in": "form", "name": "refresh-token", "more": [1, null, true]});
+        assert_eq!(inline(&value), "{in: form, name: refresh-token, more: [1, null, true]}");
     }
 
     #[test]
