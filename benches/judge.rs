@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gatecrash::check::Connection;
-use gatecrash::engine::{Engine, Law, Settings, judge};
+use gatecrash::engine::{Connection, Engine, Law, Settings, judge};
 use gatecrash::model::{Flow, Trace};
 use gatecrash::scenario::raw::RawScenario;
 use gatecrash::scenario::{Actual, Matcher, Scenario};

@@ -1,12 +1,37 @@
 //! What a job says while it runs. Reports and the terminal listen; nobody answers.
 
 use std::io;
+use std::time::Duration;
 
 use crate::model::{Finding, Flow, Report};
 
 /// Something happened in a job.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// A case of a fuzz run was made shorter and written down.
+    CaseFound {
+        /// Its flow.
+        flow: Flow,
+        /// The name of its scenario.
+        name: &'a str,
+        /// A name for its file.
+        file: &'a str,
+        /// The scenario.
+        text: &'a str,
+    },
+    /// How far a fuzz run has come.
+    CasesRun {
+        /// How many cases were run.
+        cases: u64,
+        /// How many requests and acts they had.
+        steps: u64,
+        /// How many different kinds of answer to kinds of request were seen.
+        cells: usize,
+        /// How many findings there are.
+        found: usize,
+        /// Since the run began.
+        elapsed: Duration,
+    },
     /// All findings are there.
     RunFinished(&'a Report),
     /// A job begins.

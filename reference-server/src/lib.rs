@@ -27,6 +27,7 @@ mod clock;
 mod config;
 mod control;
 mod counters;
+pub mod entry;
 mod environment;
 mod fault;
 mod framing;

@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 use answers::{identity_result, token_result};
 
-use super::connect::Connection;
 use super::one::unmet;
 use super::run::runtime;
-use crate::engine::{Engine, Settings};
+use crate::engine::{Connection, Engine, Settings};
 use crate::hook::HookCall;
 use crate::model::{
     Diagnosis, Examination, Flow, Readiness, Request, Stop, StopKind, Trace, Verdict,

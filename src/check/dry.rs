@@ -1,10 +1,10 @@
 //! What a check would send, scenario by scenario, without sending anything.
 
+use super::CheckError;
 use super::one::{could_harm, unmet};
 use super::plan::Plan;
 use super::run::{CheckSettings, connect};
-use super::{CheckError, Connection};
-use crate::engine::{Rehearsed, Settings, rehearse};
+use crate::engine::{Connection, Rehearsed, Settings, rehearse};
 use crate::scenario::Scenario;
 use crate::target::Profile;
 

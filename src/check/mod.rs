@@ -4,7 +4,6 @@
 //! that is printed is for the reports.
 
 mod baseline;
-mod connect;
 mod coverage;
 mod doctor;
 mod dry;
@@ -14,11 +13,10 @@ mod one;
 mod plan;
 mod run;
 
-pub use connect::Connection;
 pub use coverage::{Coverage, CoverageRow};
 pub use doctor::{DoctorSettings, examine};
 pub use dry::{DryScenario, dry_run};
 #[cfg(feature = "reference-server")]
 pub(crate) use plan::glob;
 pub use plan::{NothingMatched, Plan, Planned, Selection};
-pub use run::{CheckError, CheckSettings, Provided, Provision, check};
+pub use run::{CheckError, CheckSettings, check};

@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::connect::Connection;
 use super::lanes::SHAKING;
 use super::plan::Planned;
-use super::run::{Course, Provided};
-use crate::engine::{Engine, Law, Settings, judge};
+use super::run::Course;
+use crate::engine::{Connection, Engine, Law, Provided, Settings, judge};
 use crate::hook::HookCall;
 use crate::model::{
     CheckId, Evidence, Finding, SecretBook, SentAndReceived, Trace, Verdict, Violation,

@@ -102,7 +102,11 @@ impl<'a> Plan<'a> {
         };
         let mut scenarios: Vec<Planned<'a>> =
             library.scenarios.iter().filter_map(planned).collect();
-        scenarios.sort_by_key(|planned| (planned.scenario.flow, planned.scenario.name.clone()));
+        // What was found once comes first.
+        scenarios.sort_by_key(|planned| {
+            let scenario = planned.scenario;
+            (!scenario.was_found(), scenario.flow, scenario.name.clone())
+        });
         if scenarios.is_empty() {
             let pattern = selection.only.join(", ");
             return Err(NothingMatched { pattern, hint: None });

@@ -1,6 +1,5 @@
 //! Runs a plan.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,41 +14,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
 use super::baseline::apply_baseline;
-use super::connect::Connection;
 use super::lanes::{Order, order};
 use super::merge::{clause_states, merge, unheard};
 use super::one;
 use super::plan::Plan;
-use crate::engine::{Budget, Effort};
+use crate::engine::{Budget, Connection, Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::model::{CheckId, Evidence, Finding, KnownSecrets, Report, Request, Verdict, WireError};
 use crate::target::{Baseline, Library, Profile};
-
-/// A server for a scenario.
-pub struct Provided {
-    /// The profile, with the server's addresses.
-    pub profile: Arc<Profile>,
-    /// What keeps the server alive.
-    pub guard: Option<Box<dyn Any + Send>>,
-}
-
-impl std::fmt::Debug for Provided {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Provided").field("profile", &self.profile.name).finish_non_exhaustive()
-    }
-}
-
-/// Where servers come from: one for each scenario, or the same for all.
-pub trait Provision: Sync {
-    /// A server in its first state.
-    ///
-    /// # Errors
-    /// Why there is none, in a sentence.
-    fn provide(&self) -> Result<Provided, String>;
-
-    /// Whether all scenarios share one server; they then run one after the other.
-    fn is_shared(&self) -> bool;
-}
 
 /// How a run is done.
 #[derive(Clone, Debug)]

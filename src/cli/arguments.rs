@@ -44,6 +44,11 @@ pub(super) enum Command {
     /// Explains a clause, a check, a gap, a fault, a verdict or an exit code.
     #[command(after_help = "Examples:\n  gatecrash explain BTN-04\n  gatecrash explain blocked")]
     Explain(Explain),
+    /// Looks for answers that no right server gives: inputs, orders and races that nobody wrote down.
+    #[command(
+        after_help = "Examples:\n  gatecrash fuzz --time 60s --seed 1\n  gatecrash fuzz my-server.yaml --corpus found --report junit=fuzz.xml"
+    )]
+    Fuzz(super::fuzz_arguments::Fuzz),
     /// Writes a first profile for a server; asks for what is not given.
     #[command(
         after_help = "Examples:\n  gatecrash init --url http://127.0.0.1:8080 --flow jwt-login\n  gatecrash init my-server.yaml --from openapi.json"
@@ -63,6 +68,9 @@ pub(super) enum Command {
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),
+    /// Runs again what `fuzz` found: new tokens, the same acts, the same bytes.
+    #[command(after_help = "Example: gatecrash replay found/jwt-login-found-3fa2c1.yaml")]
+    Replay(super::fuzz_arguments::Replay),
     /// Prints the JSON Schema of a kind of file.
     #[command(after_help = "Example: gatecrash schema profile > profile.schema.json")]
     Schema(Schema),
@@ -122,6 +130,9 @@ pub(super) struct Check {
     /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
+    /// Also runs the scenarios of this folder, or this file, before all others: what `fuzz` found; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(super) corpus: Vec<PathBuf>,
     /// Lists every request and act that would be made, and makes none; `-v` shows the requests in full.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -346,6 +357,9 @@ pub(super) struct Selftest {
     /// Only these faults, by name or pattern with `*`; may be repeated. Checks that notice nothing are then not looked for.
     #[arg(long, value_name = "GLOB")]
     pub(super) fault: Vec<String>,
+    /// What looks for the faults: `check`, or `fuzz` alone, without scenarios and a minute for each flow.
+    #[arg(long, value_name = "JOB", default_value = "check", value_parser = ["check", "fuzz"])]
+    pub(super) by: String,
     /// Runs every check against every fault, and not only those whose clauses the fault breaks.
     #[arg(long)]
     pub(super) full: bool,

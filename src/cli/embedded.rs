@@ -13,7 +13,7 @@ use reference_server::{ClockMode as ServerClock, Config, Fault, Server};
 use super::arguments::{Check, ClockMode};
 use super::exit::UsageError;
 use super::{World, shelf, target};
-use crate::check::{Provided, Provision};
+use crate::engine::{Provided, Provision};
 use crate::model::Flow;
 use crate::target::{ClockSetting, FlowBinding, Identity, Library, Profile};
 

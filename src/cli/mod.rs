@@ -15,9 +15,11 @@ macro_rules! say {
 
 mod arguments;
 mod commands;
+mod corpus;
 #[cfg(feature = "reference-server")]
 mod embedded;
 mod exit;
+mod fuzz_arguments;
 mod plane;
 #[cfg(feature = "reference-server")]
 mod served;
@@ -95,11 +97,13 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
         Command::Doctor(doctor) => commands::doctor::run(&doctor, scenarios, world),
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
+        Command::Fuzz(fuzz) => commands::fuzz::run(&fuzz, scenarios, world),
         Command::Init(init) => commands::init::run(&init, scenarios, world),
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
         Command::List(list) => commands::list::run(&list, scenarios, world),
         Command::Load(load) => commands::load::run(&load, scenarios, world),
         Command::Press(press) => commands::control::press(&press),
+        Command::Replay(replay) => commands::replay::run(&replay, scenarios, world),
         Command::Schema(schema) => commands::schema::run(&schema),
         #[cfg(feature = "reference-server")]
         Command::Selftest(selftest) => commands::selftest::run(&selftest, scenarios, world),

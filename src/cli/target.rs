@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::arguments::{ClockMode, Reach};
 use super::exit::{TargetError, UsageError};
 use super::{World, plane, shelf};
-use crate::check::{Provided, Provision};
+use crate::engine::{Provided, Provision};
 use crate::source::Diagnostic;
 use crate::target::{ClockSetting, Library, Profile, SecretReference, Trust};
 

@@ -26,6 +26,21 @@ pub(super) enum RequestError {
     Missing(String),
 }
 
+/// The request of a call, made with the given values.
+///
+/// # Errors
+/// Why it cannot be made, in a sentence.
+pub fn prepare(
+    binding: &FlowBinding,
+    common: &[Header],
+    send: &SendStep,
+    scope: &Scope<'_>,
+) -> Result<Request, String> {
+    build(binding, common, send, scope)
+        .map(|(request, _)| request)
+        .map_err(|error| error.to_string())
+}
+
 /// Makes the request of a step.
 pub(super) fn build(
     binding: &FlowBinding,

@@ -85,8 +85,14 @@ impl Court {
         names.chain(["unrecognised".to_owned()]).collect()
     }
 
-    /// Judges an exchange in full. `token` is what must not be shown.
-    pub(super) fn judge(&self, expected: &Expected, exchange: Exchange, token: &str) -> Judgement {
+    /// Judges an exchange in full. `token` is what must not be shown; `complaint`, what is wrong with it already.
+    pub(super) fn judge(
+        &self,
+        expected: &Expected,
+        exchange: Exchange,
+        token: &str,
+        complaint: Option<String>,
+    ) -> Judgement {
         let face = Face::new(&exchange);
         let class = classify(&self.binding, &face);
         let (at, right) = match class {
@@ -107,6 +113,7 @@ impl Court {
         if !right {
             found.push((format!("`{}` instead of `{}`", class.name(), expected.word()), true));
         }
+        found.extend(complaint.filter(|_| right).map(|what| (what, true)));
         let trace = self.trace(exchange.clone(), token);
         if right {
             found.extend(self.undocumented(&class, &face, &trace));
@@ -244,6 +251,8 @@ pub(super) struct Answer<'a> {
     pub(super) token: &'a str,
     /// Its bytes, when they are all that the connection held and the same may come again.
     pub(super) known: Option<&'a [u8]>,
+    /// What is wrong with it beside what the contract of HTTP says.
+    pub(super) complaint: Option<String>,
     /// When it was read, in nanoseconds from the start.
     pub(super) now: u64,
 }
@@ -306,6 +315,12 @@ impl Clerk {
         Self { court, memories, tallies: Vec::new(), judged: 0 }
     }
 
+    /// The same clerk, with nothing left where it was.
+    pub(super) fn retire(&mut self) -> Self {
+        let empty = Self::new(Arc::clone(&self.court), 0);
+        std::mem::replace(self, empty)
+    }
+
     /// The ruling on an answer that is known already.
     #[inline]
     pub(super) fn remembered(&mut self, case: usize, answer: &[u8]) -> Option<Ruling> {
@@ -327,9 +342,9 @@ impl Clerk {
 
     /// Judges an answer in full.
     pub(super) fn judge(&mut self, case: usize, expected: &Expected, answer: Answer<'_>) -> Ruling {
-        let Answer { exchange, token, known, now } = answer;
+        let Answer { exchange, token, known, complaint, now } = answer;
         self.judged += 1;
-        let judgement = self.court.judge(expected, exchange, token);
+        let judgement = self.court.judge(expected, exchange, token, complaint);
         let outcome = u16::try_from(judgement.outcome).unwrap_or(u16::MAX);
         let ruling = Ruling { outcome, wrong: judgement.complaints.iter().any(|one| one.wrong) };
         let complaints: Vec<u32> = judgement

@@ -29,6 +29,8 @@ pub(super) struct Frame {
     chunked: bool,
     /// Whether the connection can carry another exchange.
     pub(super) keeps: bool,
+    /// Whether the connection speaks another protocol from here on.
+    pub(super) upgrades: bool,
 }
 
 /// Looks at the bytes of a connection behind the last answer. `head` says that the request was a HEAD.
@@ -56,7 +58,8 @@ pub(super) fn frame(bytes: &[u8], head: bool, limit: usize) -> Framing {
         let closes = headers.has("connection", "close");
         let keeps = !closes && (modern || headers.has("connection", "keep-alive"));
         let content = start + length;
-        let frame = Frame { start, content, end: content, chunked: false, keeps };
+        let upgrades = status == 101;
+        let frame = Frame { start, content, end: content, chunked: false, keeps, upgrades };
         return headers.framing(frame, bytes, head || matches!(status, 101 | 204 | 304), limit);
     }
 }

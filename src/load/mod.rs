@@ -6,6 +6,7 @@
 //! that stalls cannot hide it. How a run is printed is for the reports.
 
 mod capacity;
+mod client;
 mod compare;
 mod court;
 mod form;
@@ -20,6 +21,7 @@ mod renewal;
 mod run;
 mod seconds;
 mod stream;
+mod talk;
 mod threshold;
 mod timer;
 mod verdict;

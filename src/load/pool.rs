@@ -2,6 +2,7 @@
 
 use super::court::Expected;
 use super::form::{Form, Tokens};
+use super::talk::Talk;
 use crate::source::Random;
 use crate::target::Field;
 
@@ -30,6 +31,8 @@ pub(super) struct Case {
     pub(super) tokens: Tokens,
     /// What a user keeps of the answer, as its own token.
     pub(super) keeps: Option<Field>,
+    /// How its users talk on a socket, when they do.
+    pub(super) talk: Option<Talk>,
     /// Whether each answer differs from all others, so that none is worth remembering.
     pub(super) varies: bool,
 }
@@ -98,6 +101,12 @@ impl Pool {
     #[inline]
     pub(super) fn mends(&self, place: usize) -> bool {
         matches!(&self.order, Order::InTurn { turn, .. } if place >= *turn)
+    }
+
+    /// Whether users talk on sockets, one for each request.
+    #[inline]
+    pub(super) fn talks(&self) -> bool {
+        self.cases[0].talk.is_some()
     }
 
     /// Every case has at least one token.

@@ -147,6 +147,7 @@ impl Ground<'_> {
                 form: form.clone(),
                 tokens,
                 keeps: None,
+                talk: None,
                 varies: false,
             });
         }
@@ -290,7 +291,7 @@ impl Ground<'_> {
         form.map_err(|why| PrepareError::Unsupported(format!("{}: {why}", self.flow)))
     }
 
-    async fn valid(
+    pub(super) async fn valid(
         &self,
         first: &str,
         count: usize,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::client::ClientWorker;
 use super::court::{Clerk, Tallied};
 use super::null::NullServer;
 use super::pacer::{Arrival, Pacer, Share, Stage};
@@ -22,7 +23,7 @@ use crate::model::{
 };
 use crate::source::Random;
 use crate::stats::Histogram;
-use crate::wire::{Origin, TlsRoots, Transport, tls_settings};
+use crate::wire::{Origin, TlsRoots, Transport, WireSettings, tls_settings};
 
 /// Who decides when a request is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +144,7 @@ pub fn calibrate(
         ..settings.clone()
     };
     let mut plan = Plan::new(prepared, &settings)?;
-    plan.endpoint = Endpoint::Tcp(server.address);
+    plan.road = Road::Own(Endpoint::Tcp(server.address));
     let mut report = run(&plan, &mut Nobody, stop)?;
     report.invalid.clear();
     Ok(report)
@@ -211,6 +212,9 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     seconds.finish(watcher)?;
     let mut report = plan.report(works, seconds);
     report.interrupted = stop.is_set();
+    if let Road::Client = plan.road {
+        report.notes.push(HTTP2.to_owned());
+    }
     report.notes.extend(verdict::wave(&report));
     report.notes.extend(upkeep.note());
     if up < settings.connections && settings.keep_alive {
@@ -225,6 +229,8 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     Ok(report)
 }
 
+const HTTP2: &str = "HTTP/2 is spoken by a common client, which costs more than the generator's own connections and is late by up to a millisecond; the first request of each connection includes connecting, and bytes are those of contents";
+
 /// What a worker brings back.
 fn ended(thread: thread::JoinHandle<Option<std::io::Result<Work>>>) -> std::io::Result<Work> {
     let work = thread.join().map_err(|_| std::io::Error::other("a worker panicked"))?;
@@ -235,7 +241,7 @@ fn ended(thread: thread::JoinHandle<Option<std::io::Result<Work>>>) -> std::io::
 struct Plan<'a> {
     prepared: &'a Prepared,
     settings: &'a LoadSettings,
-    endpoint: Endpoint,
+    road: Road,
     base: String,
     schedule: Option<(Arc<Pacer>, Arrival)>,
     outcomes: Vec<String>,
@@ -255,9 +261,9 @@ impl<'a> Plan<'a> {
                 Some((Arc::new(Pacer::new(&all)), *arrival))
             }
         };
-        let endpoint = endpoint(&base, settings)?;
+        let road = road(&base, prepared, settings)?;
         let outcomes = prepared.court.outcomes();
-        Ok(Self { prepared, settings, endpoint, base, schedule, outcomes })
+        Ok(Self { prepared, settings, road, base, schedule, outcomes })
     }
 
     /// The moment at which nothing is sent any more.
@@ -275,7 +281,7 @@ impl<'a> Plan<'a> {
         number: usize,
         shared: Arc<Shared>,
         seconds: mpsc::Sender<Slice>,
-    ) -> Result<Worker, LoadError> {
+    ) -> Result<AnyWorker, LoadError> {
         let settings = self.settings;
         let workers = settings.workers;
         let part = |whole: usize| whole / workers + usize::from(number < whole % workers);
@@ -283,7 +289,6 @@ impl<'a> Plan<'a> {
             .requests
             .map(|all| all / workers as u64 + u64::from((number as u64) < all % workers as u64));
         let orders = Orders {
-            endpoint: self.endpoint.clone(),
             connections: part(settings.connections),
             first_user: number * (settings.connections / workers)
                 + number.min(settings.connections % workers),
@@ -303,7 +308,28 @@ impl<'a> Plan<'a> {
             Share::new(Arc::clone(pacer), *arrival, number, workers, settings.seed)
         });
         let clerk = Clerk::new(court, cases);
-        Ok(Worker::new(orders, shared, pool, clerk, recorder, share, seconds)?)
+        Ok(match &self.road {
+            Road::Own(endpoint) => {
+                let end = (endpoint.clone(), seconds);
+                AnyWorker::Own(Box::new(Worker::new(
+                    orders, shared, pool, clerk, recorder, share, end,
+                )?))
+            }
+            Road::Client => {
+                let wires = WireSettings {
+                    deadline: settings.deadline,
+                    max_answer_bytes: settings.max_answer_bytes,
+                    roots: settings.roots.clone(),
+                    started: Instant::now(),
+                };
+                let judge = (pool, clerk);
+                let way = (&wires, &settings.transport);
+                let made = ClientWorker::new(orders, shared, judge, recorder, share, seconds, way);
+                AnyWorker::Client(Box::new(
+                    made.map_err(|error| LoadError::Unreachable(error.to_string()))?,
+                ))
+            }
+        })
     }
 
     fn report(&self, works: Vec<Work>, seconds: Seconds) -> LoadReport {
@@ -403,22 +429,56 @@ fn a_second(count: u64, elapsed: Duration) -> f64 {
     if elapsed.is_zero() { 0.0 } else { count as f64 / elapsed.as_secs_f64() }
 }
 
-fn endpoint(base: &str, settings: &LoadSettings) -> Result<Endpoint, LoadError> {
+/// How requests get to the server.
+enum Road {
+    /// Over connections of the workers' own.
+    Own(Endpoint),
+    /// Over a common client.
+    Client,
+}
+
+/// A worker of one kind or the other.
+enum AnyWorker {
+    Own(Box<Worker>),
+    Client(Box<ClientWorker>),
+}
+
+impl AnyWorker {
+    /// Makes the connections before the clock starts. Says how many could be made, and why the first other one could not.
+    fn prepare(&mut self) -> std::io::Result<(usize, Option<String>)> {
+        match self {
+            Self::Own(worker) => worker.prepare(),
+            // They connect with their first requests.
+            Self::Client(_) => Ok((usize::MAX / 1_000, None)),
+        }
+    }
+
+    fn run(self, started: Instant) -> std::io::Result<Work> {
+        match self {
+            Self::Own(worker) => worker.run(started),
+            Self::Client(worker) => worker.run(started),
+        }
+    }
+}
+
+fn road(base: &str, prepared: &Prepared, settings: &LoadSettings) -> Result<Road, LoadError> {
     use std::net::ToSocketAddrs as _;
     let unreachable =
         |why: String| LoadError::Unreachable(format!("no connection to {base}: {why}"));
     let origin = Origin::parse(base).map_err(|error| unreachable(error.to_string()))?;
     let Transport { http2, identity, unix_socket, .. } = &settings.transport;
     if *http2 {
-        return Err(unreachable(
-            "a load run speaks HTTP/1.1, and the profile says HTTP/2".to_owned(),
-        ));
+        return match (prepared.pool.talks(), settings.keep_alive) {
+            (false, true) => Ok(Road::Client),
+            (true, _) => Err(unreachable("a WebSocket is opened with HTTP/1.1".to_owned())),
+            (_, false) => Err(unreachable("connections of HTTP/2 stay open".to_owned())),
+        };
     }
     #[cfg(unix)]
     if let Some(path) = unix_socket {
         return match origin.secure {
             true => Err(unreachable("a load run speaks no TLS over a Unix socket".to_owned())),
-            false => Ok(Endpoint::Unix(path.clone())),
+            false => Ok(Road::Own(Endpoint::Unix(path.clone()))),
         };
     }
     let address = (origin.host.as_str(), origin.port)
@@ -427,12 +487,12 @@ fn endpoint(base: &str, settings: &LoadSettings) -> Result<Endpoint, LoadError> 
         .next()
         .ok_or_else(|| unreachable("the name has no address".to_owned()))?;
     if !origin.secure {
-        return Ok(Endpoint::Tcp(address));
+        return Ok(Road::Own(Endpoint::Tcp(address)));
     }
     let config = tls_settings(&settings.roots, identity.as_ref())
         .map_err(|error| unreachable(error.to_string()))?;
     let name = origin.host.try_into().map_err(|_| unreachable("the host is no name".to_owned()))?;
-    Ok(Endpoint::Tls(address, Arc::new(config), name))
+    Ok(Road::Own(Endpoint::Tls(address, Arc::new(config), name)))
 }
 
 fn merge(all: &mut Vec<Tallied>, more: Vec<Tallied>) {

@@ -52,6 +52,7 @@ pub(super) fn case() -> Case {
         form: Form::fixed(request).unwrap(),
         tokens: Tokens::default(),
         keeps: None,
+        talk: None,
         varies: false,
     }
 }

@@ -49,6 +49,12 @@ impl Shared {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// The latest tokens and their generation, when there are later ones than this.
+    pub(super) fn renewed_since(&self, generation: u32) -> Option<(u32, Option<Fresh>)> {
+        let offered = self.generation.load(Ordering::Acquire);
+        (offered != generation).then(|| (offered, self.fresh()))
+    }
+
     fn fresh(&self) -> Option<Fresh> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -57,7 +63,6 @@ impl Shared {
 /// What a worker is told.
 #[derive(Clone, Debug)]
 pub(super) struct Orders {
-    pub(super) endpoint: Endpoint,
     pub(super) connections: usize,
     /// The number of the first of its users among those of all workers.
     pub(super) first_user: usize,
@@ -101,6 +106,8 @@ struct Connection {
     own: String,
     /// A request waits for the connection to be made.
     waiting: bool,
+    /// Its user has said on the socket who it is.
+    introduced: bool,
     /// What could not be written at once, and an answer that came in pieces.
     unwritten: Vec<u8>,
     partial: Vec<u8>,
@@ -126,6 +133,7 @@ pub(super) struct Work {
 #[derive(Debug)]
 pub(super) struct Worker {
     orders: Orders,
+    endpoint: Endpoint,
     shared: Arc<Shared>,
     /// Where finished seconds go: one message a second.
     seconds: Sender<Slice>,
@@ -178,7 +186,7 @@ impl Worker {
         clerk: Clerk,
         recorder: Recorder,
         share: Option<Share>,
-        seconds: Sender<Slice>,
+        (endpoint, seconds): (Endpoint, Sender<Slice>),
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
@@ -192,6 +200,7 @@ impl Worker {
             left: orders.requests.unwrap_or(u64::MAX),
             random: orders.random.clone(),
             orders,
+            endpoint,
             shared,
             seconds,
             pool,
@@ -269,10 +278,11 @@ impl Worker {
                 if self.is_over(now) {
                     break;
                 }
+                self.timer.tick(TICK)?;
                 now = self.now();
             }
             let wait = self.patience(now)?;
-            match self.poll.poll(&mut events, Some(wait)) {
+            match self.poll.poll(&mut events, wait) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -320,11 +330,11 @@ impl Worker {
     }
 
     /// How long to wait for readiness: until the next request is due, when there is a connection for it.
-    fn patience(&mut self, now: u64) -> io::Result<Duration> {
-        let Some(due) = self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0) else {
-            return Ok(TICK);
-        };
-        self.timer.wake_at(due, now, TICK)
+    fn patience(&mut self, now: u64) -> io::Result<Option<Duration>> {
+        match self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0) {
+            Some(due) => self.timer.wake_at(due, now),
+            None => Ok(self.timer.patience()),
+        }
     }
 
     /// Sends everything that is due, as far as connections are free. The time it is then.
@@ -389,6 +399,7 @@ impl Worker {
         self.written = (number, token.len());
         connection.state = State::Busy;
         connection.waiting = false;
+        connection.introduced = false;
         connection.wanted = 0;
         connection.sent = now;
         // A run without a schedule measures from here; connecting is part of the answer where each needs it.
@@ -454,7 +465,7 @@ impl Worker {
 
 /// The tokens of a case: its own, or those that took their place.
 #[inline]
-fn tokens<'a>(case: &'a Case, number: usize, fresh: Option<&'a Fresh>) -> &'a Tokens {
+pub(super) fn tokens<'a>(case: &'a Case, number: usize, fresh: Option<&'a Fresh>) -> &'a Tokens {
     match fresh {
         Some(fresh) if fresh.case == number => &fresh.tokens,
         _ => &case.tokens,
@@ -475,6 +486,7 @@ impl Connection {
             place: 0,
             own: own.to_owned(),
             waiting: false,
+            introduced: false,
             unwritten: Vec::new(),
             partial: Vec::new(),
             wanted: 0,

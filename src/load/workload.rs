@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use super::court::Expected;
-use super::form::Tokens;
+use super::form::{Form, Tokens};
 use super::pool::{Case, Pool};
 use super::prepare::{ASK, Asked, Ground, PrepareError, Prepared};
-use crate::model::{Exchange, Flow, Reply};
+use super::talk::Talk;
+use crate::model::{Exchange, Flow, Header, Reply, Response};
 
 /// What users do.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -23,6 +24,10 @@ pub enum Workload {
     Refresh,
     /// Each asks for a token, uses it, revokes it, and tries it once more.
     Revoke,
+    /// They open sockets with the token in the header, and hear the first message.
+    Socket,
+    /// They open sockets, and name the token in their first message.
+    SocketMessage,
 }
 
 /// Users with their turns, tokens that must not be shown, and the answer to the first request.
@@ -46,6 +51,8 @@ impl Ground<'_> {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Prepared, PrepareError> {
         let (pool, secrets, sample) = match asked.workload {
+            Workload::Socket => return self.sockets(asked, Talk::Header, progress).await,
+            Workload::SocketMessage => return self.sockets(asked, Talk::Message, progress).await,
             Workload::Validate | Workload::Issue => self.issue(asked).await?,
             Workload::Refresh => self.refresh(asked, progress).await?,
             Workload::Revoke => self.revoke(asked).await?,
@@ -140,6 +147,65 @@ impl Ground<'_> {
         Ok((pool, mother.into_iter().collect(), sample))
     }
 
+    /// Users that open a socket for each request, with tokens that are shared.
+    async fn sockets(
+        &self,
+        asked: &Asked,
+        talk: Talk,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Prepared, PrepareError> {
+        let binding = self.binding()?;
+        let lacks = binding.capabilities.get("socket") == Some(&false);
+        let Some(operation) = binding.operations.get("socket").filter(|_| !lacks) else {
+            let why = format!("{} of {} has no WebSocket", self.flow, self.profile.name);
+            return Err(PrepareError::Unsupported(why));
+        };
+        let mut notes = Vec::new();
+        let (first, exchange) = self
+            .last(self.flow, &format!("- run: {{procedure: obtain_token}}\n{ASK}"), "token")
+            .await?;
+        let tokens = self.valid(&first, asked.tokens, progress, &mut notes).await?;
+        let mut request = exchange.request;
+        if talk == Talk::Message {
+            request.headers.retain(|header| !header.value.text().contains(&first));
+        }
+        request.method.clone_from(&operation.method);
+        request.target.clone_from(&operation.path);
+        // Any key will do: the answer to it is the same each time (RFC 6455 section 1.3).
+        for (name, value) in [
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            request.headers.push(Header::new(name, value));
+        }
+        let form = match talk {
+            Talk::Header => Form::new(request, &first),
+            Talk::Message => Form::fixed(request),
+        };
+        let case = Case {
+            name: "valid".to_owned(),
+            weight: 1.0,
+            expected: Expected::Outcome("upgraded".to_owned()),
+            operation: "socket".to_owned(),
+            environment: None,
+            form: form.map_err(PrepareError::Unsupported)?,
+            tokens,
+            keeps: None,
+            talk: Some(talk),
+            varies: false,
+        };
+        Ok(Prepared {
+            court: Arc::new(self.court(Vec::new())?),
+            pool: Arc::new(Pool::new(vec![case], asked.popularity)),
+            notes,
+            flow: self.flow,
+            sample: Response::default(),
+            renewal: None,
+        })
+    }
+
     fn case(&self, part: Part<'_>, asked: &Asked) -> Result<Case, PrepareError> {
         let (exchange, own) = part.request;
         let (operation, environment) = (exchange.operation.clone(), exchange.environment.clone());
@@ -154,6 +220,7 @@ impl Ground<'_> {
             form: self.form(exchange, own, asked.keep_alive)?,
             tokens: Tokens::default(),
             keeps,
+            talk: None,
             varies: part.expected == "issued",
         })
     }

@@ -28,6 +28,13 @@ impl KnownSecrets {
         }
     }
 
+    /// Takes over what others know.
+    pub fn absorb(&mut self, other: &Self) {
+        for (value, name) in &other.names {
+            self.note(value, name);
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -44,6 +44,14 @@ impl SecretBook {
         self.entries.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.0.len()));
     }
 
+    /// Every secret with the name that replaces it.
+    pub fn into_entries(self) -> impl Iterator<Item = (String, String)> {
+        self.entries.into_iter().map(|(secret, name)| {
+            let bare = name.trim_start_matches("${").trim_end_matches('}').to_owned();
+            (secret.0, bare)
+        })
+    }
+
     /// Whether it has no secret.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

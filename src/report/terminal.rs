@@ -187,6 +187,11 @@ impl<W: Write> Terminal<W> {
         let verdict = self
             .paint
             .verdict(if good { Verdict::Pass } else { Verdict::Fail }, &report.verdict.to_string());
+        if report.clauses.is_empty() {
+            writeln!(self.out, "\n{}  {}", self.paint.bold(&verdict), parts.join(" · "))?;
+            let (seconds, seed) = (report.elapsed.as_secs_f64(), report.seed);
+            return writeln!(self.out, "{seconds:.2} s  seed {seed}");
+        }
         let of = |state: ClauseState| report.clauses.values().filter(|s| **s == state).count();
         writeln!(self.out, "\n{}  {}", self.paint.bold(&verdict), parts.join(" · "))?;
         writeln!(
@@ -201,6 +206,27 @@ impl<W: Write> Terminal<W> {
             report.elapsed.as_secs_f64(),
             report.seed
         )
+    }
+}
+
+impl<W: Write> Terminal<W> {
+    /// A line of a fuzz run.
+    fn progress(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::CaseFound { name, file, .. } => {
+                let word = self.paint.verdict(Verdict::Fail, "found");
+                writeln!(self.out, "  {word}  {name}  {file}")?;
+            }
+            Event::CasesRun { cases, steps, cells, found, elapsed } => {
+                let seconds = elapsed.as_secs_f64();
+                writeln!(
+                    self.out,
+                    "  {seconds:5.0} s  {cases} cases  {steps} steps  {cells} cells  {found} findings"
+                )?;
+            }
+            _ => {}
+        }
+        self.out.flush()
     }
 }
 
@@ -230,6 +256,7 @@ impl<W: Write> Observer for Terminal<W> {
                 }
                 Ok(())
             }
+            Event::CaseFound { .. } | Event::CasesRun { .. } => self.progress(event),
             Event::RunFinished(report) => {
                 if self.detail == Detail::Flow {
                     self.flow_lines(report)?;

@@ -46,6 +46,11 @@ impl Scenario {
         self.expectations.get(set.0).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether it is a case that was found, by its topic.
+    pub fn was_found(&self) -> bool {
+        self.name.split('/').nth(1).is_some_and(|topic| topic.starts_with("found-"))
+    }
+
     /// The conditions of all steps and expectations.
     pub fn conditions(&self) -> impl Iterator<Item = &When> {
         let expectations = self.always.iter().chain(self.expectations.iter().flatten());

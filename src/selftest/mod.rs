@@ -2,6 +2,8 @@
 //!
 //! Which faults and variants there are is told by whoever has the server; nothing here knows it.
 
+mod by_fuzz;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Mutex;
@@ -10,10 +12,11 @@ use std::sync::{Arc, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
+pub use by_fuzz::{FuzzGroup, FuzzRow, by_fuzz};
 use tokio::sync::Notify;
 
-use crate::check::{CheckSettings, Plan, Provision, Selection, check};
-use crate::engine::Effort;
+use crate::check::{CheckSettings, Plan, Selection, check};
+use crate::engine::{Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::model::{
     CheckId, ClauseId, FalseAlarm, FaultRow, Finding, Flow, KillMatrix, Level, Report, Verdict,

@@ -81,16 +81,64 @@ impl Library {
             everywhere: BTreeMap::new(),
             partial,
         };
-        let always = library.read_always(&mut wrong);
+        library.everywhere = library.read_always(&mut wrong);
         for (folder, file) in &sorted.scenarios {
-            library.read_scenario(*folder, file, &always, &mut wrong);
+            library.read_scenario(*folder, file, &mut wrong);
         }
-        library.everywhere = always;
+        for file in &sorted.regressions {
+            wrong.extend(library.add(file).err().into_iter().flatten());
+        }
         library.complain_of_repeated_ids(&mut wrong);
         // A mistake in a common file shows once for each flow; once is enough.
         let mut seen = std::collections::HashSet::new();
         wrong.retain(|d| seen.insert((d.file.name.clone(), d.at.clone(), d.message.clone())));
         if wrong.is_empty() { Ok(library) } else { Err(wrong) }
+    }
+
+    /// Takes a scenario in that lies elsewhere than in the folder of its flow: the first part of its name says which
+    /// flow it is for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn add(&mut self, file: &Arc<SourceFile>) -> Result<(), Vec<Diagnostic>> {
+        let raw: RawScenario = decode(file)?;
+        let mut wrong = Vec::new();
+        let flow = raw.scenario.split('/').next().unwrap_or_default().parse::<Flow>();
+        match flow.ok().filter(|flow| *flow != Flow::Common) {
+            Some(flow) => {
+                let known: Vec<&CheckId> = self.check_ids().collect();
+                let repeated =
+                    raw.checks.keys().find(|id| known.iter().any(|known| known.as_str() == *id));
+                if let Some(id) = repeated {
+                    let mut out = Diagnostics::new(file);
+                    let path = YamlPath::default().key("checks").key(id);
+                    out.key(
+                        "scenario::check",
+                        &path,
+                        format!("`{id}` is a check of another scenario already"),
+                    );
+                    wrong.extend(out.into_list());
+                } else {
+                    self.read_scenario(flow, file, &mut wrong);
+                }
+            }
+            None => {
+                let mut out = Diagnostics::new(file);
+                let path = YamlPath::default().key("scenario");
+                out.value(
+                    "scenario::name",
+                    &path,
+                    "the name of a scenario begins with its flow: `FLOW/TOPIC`",
+                );
+                wrong.extend(out.into_list());
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    /// What every answer of a flow is held against.
+    pub fn held(&self, flow: Flow) -> &[Expectation] {
+        self.everywhere.get(&flow).map_or(&[], Vec::as_slice)
     }
 
     /// Whether scenarios, or flows, were left out, so that a profile may name what is not here.
@@ -246,13 +294,7 @@ impl Library {
         always
     }
 
-    fn read_scenario(
-        &mut self,
-        folder: Flow,
-        file: &Arc<SourceFile>,
-        always: &BTreeMap<Flow, Vec<Expectation>>,
-        wrong: &mut Vec<Diagnostic>,
-    ) {
+    fn read_scenario(&mut self, folder: Flow, file: &Arc<SourceFile>, wrong: &mut Vec<Diagnostic>) {
         let raw: RawScenario = match decode(file) {
             Ok(raw) => raw,
             Err(list) => return wrong.extend(list),
@@ -276,11 +318,7 @@ impl Library {
             let Some(found) = self.flows.get(&flow) else {
                 continue;
             };
-            let empty = Vec::new();
-            let given = Lowering {
-                vocabulary: &found.vocabulary,
-                always: always.get(&flow).unwrap_or(&empty),
-            };
+            let given = Lowering { vocabulary: &found.vocabulary, always: self.held(flow) };
             match lower_scenario(&raw, file, &given) {
                 Ok(scenario) => self.scenarios.push(scenario),
                 Err(list) => wrong.extend(list),
@@ -349,6 +387,8 @@ struct Sorted {
     flow_files: Vec<(Flow, Arc<SourceFile>)>,
     scenarios: Vec<(Flow, Arc<SourceFile>)>,
     vectors: Vec<(Flow, Arc<SourceFile>)>,
+    /// Scenarios that were found, in a folder of their own.
+    regressions: Vec<Arc<SourceFile>>,
 }
 
 impl Sorted {
@@ -361,6 +401,9 @@ impl Sorted {
             let (Some(name), Some(folder)) = (parts.next(), parts.next()) else {
                 continue;
             };
+            if folder == "regressions" && name.ends_with(".yaml") {
+                sorted.regressions.push(Arc::clone(file));
+            }
             let Ok(flow) = folder.parse::<Flow>() else {
                 continue;
             };

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::model::{Bytes, Header, Reply, Response, WireError};
@@ -34,6 +35,21 @@ pub(super) async fn read_answer<R: AsyncRead + Unpin>(
     }
     Err(WireError::Nonsense(format!("more than {MAX_INTERIM} interim answers")))
 }
+
+/// Reads one answer from bytes that are all there.
+///
+/// # Errors
+/// As [`read_answer`]; bytes that end too early are a connection that was closed.
+pub fn read_whole_answer(mut bytes: &[u8], method: &str) -> Result<Response, WireError> {
+    let mut buffer = Vec::new();
+    let answer = read_answer(&mut bytes, &mut buffer, method, WHOLE_LIMIT).now_or_never();
+    // Bytes in memory are always ready.
+    answer
+        .unwrap_or_else(|| Err(WireError::Closed("it goes on".to_owned())))
+        .map(|answer| answer.response)
+}
+
+const WHOLE_LIMIT: usize = 1 << 20;
 
 /// The answer, if its content is as it is. A server may choose any coding when the request names
 /// none (RFC 9110 section 12.5.3); that is no fault, but nothing can be said of what it holds.

@@ -12,6 +12,7 @@ mod address;
 mod answer;
 mod connection;
 mod encode;
+mod lane;
 mod listener;
 mod ordinary;
 mod race;
@@ -34,6 +35,8 @@ use ordinary::Ordinary;
 use transport::Target;
 
 pub use address::Origin;
+pub use answer::read_whole_answer;
+pub use lane::{Lane, LaneAnswers};
 pub use listener::Listener;
 pub use socket::{Message, Opening, Socket};
 pub use tls::TlsRoots;
@@ -106,6 +109,12 @@ impl Wires {
         .await;
         let reply = reply.unwrap_or_else(|_| Err(self.too_late(request, progress.connecting)));
         (reply, Timing { sent: progress.sent, done: self.elapsed() })
+    }
+
+    /// Closes the named connections that nobody uses: the next request over one begins it anew.
+    pub fn hang_up(&self) {
+        // A panic elsewhere cannot leave a map of handles half changed.
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn carries(&self, request: &Request) -> bool {

@@ -157,6 +157,22 @@ fn a_token_that_was_revoked_is_refused_from_then_on() {
 }
 
 #[test]
+fn users_of_sockets_are_let_in_by_header_and_by_message() {
+    for workload in ["socket", "socket-message"] {
+        let arguments = ["load", "--workload", workload, "-n", "200", "-c", "8", "--tokens", "4"];
+        let run = gatecrash(&arguments);
+        run.exits(0).says("RIGHT  each of 200 answers was right").says("valid -> upgraded");
+    }
+    // A socket that is told of a good token and turns it away.
+    let fault = ["load", "--workload", "socket", "-n", "20", "-c", "2", "--tokens", "1", "--fault"];
+    let run = gatecrash(&[&fault[..], &["socket-shows-token"]].concat());
+    assert!(!run.out.contains("accesstoken\":\"0"), "{}", run.out);
+    let message = ["load", "--workload", "socket-message", "-n", "2000", "--tokens", "1"];
+    let run = gatecrash(&[&message[..], &["--fault", "token-wears-out"]].concat());
+    run.exits(1).says("the first message is not the active orders").says("returnCode");
+}
+
+#[test]
 fn tokens_are_renewed_through_the_flow_before_they_expire() {
     let (folder, profile) = profile(stub(|_, writer| accept(writer)));
     let text = std::fs::read_to_string(&profile).unwrap();
@@ -308,6 +324,7 @@ fn a_mistake_is_told_before_anything_runs() {
     for (arguments, code, wanted) in [
         (&["--rate", "0"][..], 2, "a rate is a number above 0"),
         (&["--rate", "fast"], 2, "a rate is a number above 0"),
+        (&["--http2", "--no-keep-alive"], 2, "cannot be used with"),
         (&["--connections", "0"], 2, "1..=1000000"),
         (&["--connections", "1000000"], 2, "open files"),
         (&["--stages", "10s:1000,x"], 2, "`x` is not a stage"),
@@ -323,7 +340,8 @@ fn a_mistake_is_told_before_anything_runs() {
         (&["--workload", "issue", "--mix", "unknown=1"], 2, "are for the workload `validate`"),
         (&["--workload", "refresh"], 2, "gateway-button of reference server has no refresh tokens"),
         (&["--flow", "channel-login", "--workload", "revoke"], 2, "no request that revokes"),
-        (&["--workload", "revoke", "--calibrate"], 2, "one answer for all requests"),
+        (&["--workload", "revoke", "--calibrate"], 2, "one answer to all requests"),
+        (&["--flow", "jwt-login", "--workload", "socket"], 2, "has no WebSocket"),
         (&["--mix", "expired=1"], 2, "do not expire"),
         (&["--mix", "other-environment=1"], 2, "has one environment"),
         (&["--flow", "jwt-login", "--mix", "revoked=1"], 2, "does not revoke"),
@@ -465,9 +483,24 @@ fn load_goes_over_tls_with_and_without_a_certificate_of_the_client() {
     let path = odd_servers::profile(folder, &server, &url("https", front.address), "");
     let run = gatecrash(&["load", &path, "-n", "50", "-c", "2", "--tokens", "1", "--insecure"]);
     run.exits(0).says("RIGHT").says("note: TLS certificates are NOT checked");
-    let path =
-        odd_servers::profile(folder, &server, &url("http", server.address()), "http_version: 2");
-    gatecrash(&["load", &path, "-n", "1"]).exits(3);
+}
+
+#[test]
+fn load_speaks_http2_over_a_common_client_and_says_so() {
+    let server = reference();
+    let folder = tempfile::tempdir().unwrap();
+    let front = Front::of_http2(None, true, server.address());
+    let base = url("http", front.address);
+    let path = odd_servers::profile(folder.path(), &server, &base, "");
+    for more in [&[][..], &["--rate", "500"], &["--flow", "jwt-login", "--workload", "refresh"]] {
+        let arguments = ["load", &path, "--http2", "-n", "60", "-c", "4"];
+        let run = gatecrash(&[&arguments[..], more].concat());
+        assert!([0, 4].contains(&run.code), "{run:?}");
+        run.says("RIGHT  each of 60 answers was right").says("HTTP/2 is spoken by a common client");
+    }
+    let arguments = ["load", &path, "--http2", "-n", "20", "-c", "2", "--mix", "unknown=1"];
+    gatecrash(&arguments).exits(0).says("unknown -> denied");
+    gatecrash(&["load", &path, "--http2", "--workload", "socket"]).exits(3).complains("HTTP/1.1");
 }
 
 #[cfg(unix)]

@@ -10,6 +10,7 @@ mod check;
 mod doctor;
 mod explain;
 mod front;
+mod fuzz;
 mod init;
 mod lint;
 mod load;

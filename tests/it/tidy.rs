@@ -7,7 +7,7 @@ use gatecrash::cli::Exit;
 use crate::support::{files, gatecrash, library, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("source", &[]),
     ("stats", &["source"]),
@@ -31,17 +31,24 @@ const EDGES: [(&str, &[&str]); 18] = [
         ],
     ),
     (
+        "fuzz",
+        &[
+            "model", "source", "contract", "scenario", "target", "forge", "wire", "hook", "clock",
+            "engine", "event",
+        ],
+    ),
+    (
         "load",
         &["model", "source", "stats", "scenario", "target", "wire", "hook", "clock", "engine"],
     ),
     ("draft", &["model", "source", "scenario", "target"]),
-    ("selftest", &["model", "scenario", "target", "engine", "event", "check"]),
+    ("selftest", &["model", "scenario", "target", "engine", "event", "check", "fuzz"]),
     ("report", &["model", "stats", "event"]),
     (
         "cli",
         &[
             "model", "source", "contract", "scenario", "target", "wire", "hook", "clock", "engine",
-            "event", "check", "load", "draft", "selftest", "report", "stats",
+            "event", "check", "fuzz", "load", "draft", "selftest", "report", "stats",
         ],
     ),
 ];

@@ -245,16 +245,10 @@ impl Session<'_> {
         if text.len() > MAX_MESSAGE || (exact && text.contains(char::is_whitespace)) {
             return refused(INVALID_JSON);
         }
-        let message: Option<serde_json::Value> = serde_json::from_str(text).ok();
-        let Some(token) = message
-            .as_ref()
-            .and_then(|message| message.as_object())
-            .and_then(|message| message.get("accesstoken"))
-            .and_then(|token| token.as_str())
-        else {
+        let Some(token) = token_of(text) else {
             return refused(INVALID_JSON);
         };
-        match accept(self.app, token, self.peer) {
+        match accept(self.app, &token, self.peer) {
             Some((_, token, _)) => Ok(token),
             None => refused(Refusal::Denied.code()),
         }
@@ -363,6 +357,12 @@ impl Session<'_> {
         let goodbye = async { while let Some(Ok(_)) = self.socket.recv().await {} };
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), goodbye).await;
     }
+}
+
+/// The token of a first message: the member `accesstoken` of a JSON object.
+pub(crate) fn token_of(text: &str) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_str(text).ok()?;
+    message.as_object()?.get("accesstoken")?.as_str().map(str::to_owned)
 }
 
 /// The end that fits an error of the protocol below.

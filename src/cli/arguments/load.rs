@@ -38,7 +38,8 @@ pub(in crate::cli) struct Load {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) warm_up: Option<Duration>,
     /// What users do, one on each connection: `validate` tokens; `issue`: log in; `refresh`: exchange a refresh token for the next one;
-    /// `revoke`: get a token, use it, revoke it and try it once more.
+    /// `revoke`: get a token, use it, revoke it and try it once more; `socket`: open a WebSocket with a token in the header;
+    /// `socket-message`: with the token in the first message.
     #[arg(long, value_name = "WHAT", default_value = "validate")]
     pub(in crate::cli) workload: WorkloadMode,
     /// Valid tokens in rotation, each obtained through the flow.
@@ -65,6 +66,9 @@ pub(in crate::cli) struct Load {
     /// Finds out first what the generator does at most on this machine, against a server that does nothing but answer.
     #[arg(long)]
     pub(in crate::cli) calibrate: bool,
+    /// Speaks HTTP/2, over a common client: slower than HTTP/1.1, and said in the report.
+    #[arg(long, conflicts_with = "no_keep_alive")]
+    pub(in crate::cli) http2: bool,
     /// Makes a new connection for each request.
     #[arg(long)]
     pub(in crate::cli) no_keep_alive: bool,
@@ -113,6 +117,8 @@ pub(in crate::cli) enum WorkloadMode {
     Issue,
     Refresh,
     Revoke,
+    Socket,
+    SocketMessage,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -11,10 +11,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use super::doctor;
-use crate::check::{CheckSettings, DryScenario, Plan, Provision, Selection, check, dry_run};
+use crate::check::{CheckSettings, DryScenario, Plan, Selection, check, dry_run};
 use crate::cli::arguments::Check;
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::{Output, World, shelf, target};
+use crate::cli::{Output, World, corpus, shelf, target};
+use crate::engine::Provision;
 use crate::event::{Event, Observer};
 use crate::model::{Flow, Report};
 use crate::report::{Detail, Terminal, write_json, write_junit};
@@ -25,8 +26,20 @@ pub(in crate::cli) fn run(
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Exit> {
-    let library = shelf::library(scenarios, world.talk)?;
+    let mut library = shelf::library(scenarios, world.talk)?;
     let sinks = Sinks::open(&arguments.report)?;
+    let corpus = corpus::read(&mut library, &arguments.corpus, world)?;
+    let exit = run_target(arguments, &library, sinks, scenarios, world)?;
+    Ok(if corpus.broken > 0 && exit == Exit::Conformant { Exit::Usage } else { exit })
+}
+
+fn run_target(
+    arguments: &Check,
+    library: &Library,
+    sinks: Sinks,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
@@ -34,19 +47,19 @@ pub(in crate::cli) fn run(
                 let message = "--fault and --variant are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
-            let fixed = target::fixed(target, &arguments.reach, &library, scenarios, world)?;
+            let fixed = target::fixed(target, &arguments.reach, library, scenarios, world)?;
             if !arguments.no_doctor && !arguments.dry_run {
                 let input_allowed = !arguments.no_input && world.person;
                 let flows = arguments.flow.clone();
-                doctor::look_first(&library, fixed.profile(), flows, input_allowed)?;
+                doctor::look_first(library, fixed.profile(), flows, input_allowed)?;
             }
-            run_on(&fixed, fixed.profile(), &library, arguments, sinks, world)
+            run_on(&fixed, fixed.profile(), library, arguments, sinks, world)
         }
         #[cfg(feature = "reference-server")]
         None => {
             let embedded =
-                crate::cli::embedded::Embedded::new(arguments, &library, scenarios, world)?;
-            run_on(&embedded, embedded.profile(), &library, arguments, sinks, world)
+                crate::cli::embedded::Embedded::new(arguments, library, scenarios, world)?;
+            run_on(&embedded, embedded.profile(), library, arguments, sinks, world)
         }
         #[cfg(not(feature = "reference-server"))]
         None => Err(UsageError(
@@ -71,12 +84,7 @@ fn run_on(
     };
     let offered: Vec<Flow> = profile.flows.keys().copied().collect();
     let plan = Plan::new(library, &offered, &selection)?;
-    let seed = match arguments.seed {
-        Some(seed) => seed,
-        None => {
-            getrandom::u32().map(u64::from).context("the operating system gave no random seed")?
-        }
-    };
+    let seed = seed_or_made_up(arguments.seed)?;
     let interrupt = Arc::new(Notify::new());
     let settings = CheckSettings {
         seed,
@@ -108,6 +116,14 @@ fn run_on(
     Ok(Exit::of(&report, arguments.strict))
 }
 
+/// The seed that was asked for, or one that nobody knew before.
+pub(super) fn seed_or_made_up(seed: Option<u64>) -> anyhow::Result<u64> {
+    match seed {
+        Some(seed) => Ok(seed),
+        None => getrandom::u32().map(u64::from).context("the operating system gave no random seed"),
+    }
+}
+
 /// Prints what would be done.
 fn rehearsal(
     plan: &Plan<'_>,
@@ -137,7 +153,7 @@ fn rehearsal(
 }
 
 /// Listens for Ctrl-C on a thread of its own, for as long as the returned runtime is held.
-fn watch_interrupt(interrupt: Arc<Notify>) -> anyhow::Result<Runtime> {
+pub(super) fn watch_interrupt(interrupt: Arc<Notify>) -> anyhow::Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -151,16 +167,16 @@ fn watch_interrupt(interrupt: Arc<Notify>) -> anyhow::Result<Runtime> {
     Ok(runtime)
 }
 
-fn today() -> i64 {
+pub(super) fn today() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The terminal and the files that are written.
-struct Everyone<W: Write> {
-    terminal: Terminal<W>,
-    sinks: Sinks,
-    strict: bool,
+pub(super) struct Everyone<W: Write> {
+    pub(super) terminal: Terminal<W>,
+    pub(super) sinks: Sinks,
+    pub(super) strict: bool,
 }
 
 impl<W: Write> Observer for Everyone<W> {
@@ -181,10 +197,10 @@ enum Format {
 
 /// Files that reports go to. They are opened before anything runs: a path that cannot be written is
 /// said at once, not after the run.
-struct Sinks(Vec<(Format, PathBuf, File)>);
+pub(super) struct Sinks(Vec<(Format, PathBuf, File)>);
 
 impl Sinks {
-    fn open(reports: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn open(reports: &[String]) -> anyhow::Result<Self> {
         let mut sinks = Vec::new();
         for report in reports {
             let wrong = |message: String| anyhow::Error::from(UsageError(message));
@@ -207,7 +223,7 @@ impl Sinks {
         Ok(Self(sinks))
     }
 
-    fn write(&mut self, report: &Report, strict: bool) -> io::Result<()> {
+    pub(super) fn write(&mut self, report: &Report, strict: bool) -> io::Result<()> {
         for (format, path, file) in &mut self.0 {
             let mut text = Vec::new();
             let written = match format {

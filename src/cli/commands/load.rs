@@ -18,10 +18,10 @@ use anyhow::Context as _;
 
 use self::sinks::{Format, Sinks};
 use self::supply::Supply;
-use crate::check::Connection;
 use crate::cli::arguments::{ArrivalMode, Load};
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::{Output, World, shelf, target};
+use crate::engine::Connection;
 use crate::load::{
     Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
     calibrate, load,
@@ -41,7 +41,8 @@ pub(in crate::cli) fn run(
     let first = arguments.target.is_none().then_some(Flow::GatewayButton);
     let only = arguments.flow.or(first).filter(|_| !arguments.mix.needs_other_flow());
     let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
-    let aim = Aim::find(arguments, &library, scenarios, world)?;
+    let mut aim = Aim::find(arguments, &library, scenarios, world)?;
+    aim.profile.transport.http2 |= arguments.http2;
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => {

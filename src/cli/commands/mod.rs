@@ -6,10 +6,12 @@ pub(super) mod control;
 pub(super) mod coverage;
 pub(super) mod doctor;
 pub(super) mod explain;
+pub(super) mod fuzz;
 pub(super) mod init;
 pub(super) mod lint;
 pub(super) mod list;
 pub(super) mod load;
+pub(super) mod replay;
 pub(super) mod schema;
 #[cfg(feature = "reference-server")]
 pub(super) mod selftest;

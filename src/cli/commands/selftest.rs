@@ -17,7 +17,8 @@ use crate::cli::{World, shelf};
 use crate::engine::Effort;
 use crate::model::{ClauseId, FalseAlarm, FaultRow, Flow, KillMatrix, Verdict};
 use crate::report::{Paint, write_kill_matrix};
-use crate::selftest::{Innocent, SelfTestSettings, Subject, Witness, selftest};
+use crate::selftest::{FuzzGroup, Innocent, SelfTestSettings, Subject, Witness, by_fuzz, selftest};
+use crate::target::Library;
 
 pub(in crate::cli) fn run(
     arguments: &Selftest,
@@ -31,6 +32,9 @@ pub(in crate::cli) fn run(
     let offered: Vec<Flow> = plain.profile().flows.keys().copied().collect();
     let subjects =
         faults.iter().map(|fault| subject(*fault, &plain)).collect::<anyhow::Result<Vec<_>>>()?;
+    if arguments.by == "fuzz" {
+        return Ok(fuzzed(&library, &subjects, arguments.seed, world.paint));
+    }
     let innocents = innocents(&plain, arguments.seed, arguments.seeds)?;
     let settings = SelfTestSettings {
         seed: arguments.seed,
@@ -60,6 +64,36 @@ pub(in crate::cli) fn run(
     }
     conclude(&matrix, world.paint, arguments.seed);
     Ok(if matrix.holds() { Exit::Conformant } else { Exit::SelfTest })
+}
+
+/// Has fuzz alone look for every fault.
+fn fuzzed(library: &Library, subjects: &[Subject], seed: u64, paint: Paint) -> Exit {
+    say!("self-test by fuzz  seed {seed}  faults {}", subjects.len());
+    let mut tell = |group: &FuzzGroup| {
+        for row in &group.rows {
+            match &row.killer {
+                Some(killer) => {
+                    let sign = paint.verdict(Verdict::Pass, "✓ noticed ");
+                    say!("{sign} {:36} {killer}", row.name);
+                }
+                None => {
+                    let sign = paint.verdict(Verdict::Warn, "- survived");
+                    say!("{sign} {:36} {}", row.name, row.sentence);
+                }
+            }
+        }
+        let (killed, all) = (group.killed(), group.rows.len());
+        let share = 100.0 * killed as f64 / all.max(1) as f64;
+        let seconds = group.took.as_secs_f64();
+        say!("{:18} noticed {killed} of {all} ({share:.0} %) in {seconds:.1} s", group.flow.name());
+    };
+    let groups = by_fuzz(library, subjects, seed, &mut tell);
+    let (killed, all): (usize, usize) =
+        groups.iter().fold((0, 0), |sum, group| (sum.0 + group.killed(), sum.1 + group.rows.len()));
+    let holds = groups.iter().all(FuzzGroup::holds);
+    let word = if holds { "PROVEN" } else { "NOT PROVEN" };
+    say!("{}  faults {killed} of {all} noticed by fuzz alone  seed {seed}", paint.bold(word));
+    if holds { Exit::Conformant } else { Exit::SelfTest }
 }
 
 fn conclude(matrix: &KillMatrix, paint: Paint, seed: u64) {

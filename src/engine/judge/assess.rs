@@ -84,7 +84,7 @@ pub(super) fn holds_alone(assertion: &Assertion, face: &Face<'_>) -> Assessed {
 }
 
 /// Whether a filter means this exchange.
-pub(super) fn filter(binding: &FlowBinding, filter: &Filter, face: &Face<'_>) -> bool {
+pub fn applies(binding: &FlowBinding, filter: &Filter, face: &Face<'_>) -> bool {
     let exchange = face.exchange;
     let Ok(response) = &exchange.reply else {
         return false;

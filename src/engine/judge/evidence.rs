@@ -190,7 +190,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// What had happened before a step, and the step itself, one line each.
-pub(super) fn timeline(trace: &Trace, at: usize) -> Vec<String> {
+pub fn timeline(trace: &Trace, at: usize) -> Vec<String> {
     let end = (at + 1).min(trace.entries.len());
     let start = end.saturating_sub(TIMELINE);
     let origin = trace.entries.iter().find_map(|entry| moment(&entry.act));

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
-pub use assess::{Assessed, Observed, assess};
+pub use assess::{Assessed, Observed, applies, assess};
 pub use classify::{Class, classify};
-pub use evidence::{exchange as picture, render_request, render_response, shown};
+pub use evidence::{exchange as picture, render_request, render_response, shown, timeline};
 pub use face::Face;
 pub use timing::compare_times;
 
@@ -278,7 +278,7 @@ impl<'a> Bench<'a> {
                 let applies = expectation
                     .filter
                     .as_ref()
-                    .is_none_or(|filter| assess::filter(self.law.binding, filter, face));
+                    .is_none_or(|filter| applies(self.law.binding, filter, face));
                 if face.exchange.reply.is_err()
                     || !applies
                     || !self.chosen(expectation.when.as_ref())
@@ -323,7 +323,7 @@ impl<'a> Bench<'a> {
             }
             (result, _) => result,
         };
-        let shown = || exchange.map(evidence::exchange);
+        let shown = || exchange.map(picture);
         self.tally(check).add(result, (at, entry), site, shown);
     }
 

@@ -4,13 +4,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Worker, tokens};
+use super::{State, Worker, tokens};
 use crate::engine::from_field;
 use crate::load::court::{Answer, Ruling};
 use crate::load::framing::{Frame, Framing, frame, response};
 use crate::load::pool::OWN;
 use crate::load::recorder::{Failure, Moments};
+use crate::load::talk::{Said, Talk, introduce, said, wrong};
 use crate::model::{Exchange, Timing};
+
+/// What has come, beside the head of an answer.
+enum Heard {
+    /// An answer of HTTP, and nothing else.
+    Answer,
+    /// The first message on a socket, and what is wrong with it.
+    Message { text: Vec<u8>, wrong: Option<String> },
+}
 
 impl Worker {
     #[inline]
@@ -27,7 +36,7 @@ impl Worker {
                         let case = connection.case as usize;
                         if let Some(ruling) = self.clerk.remembered(case, &self.buffer[..read]) {
                             self.answered(at, now, ruling, read);
-                            return self.next(at, now, closed);
+                            return self.next(at, now, closed || self.pool.talks());
                         }
                     }
                     if self.examine(at, read, now) || drained {
@@ -59,11 +68,55 @@ impl Worker {
                 self.fail(at, Failure::Nonsense, why);
                 true
             }
+            Framing::Whole(frame) if frame.upgrades => self.heard(at, &frame, now),
             Framing::Whole(frame) => {
-                self.whole(at, &frame, now);
+                self.whole(at, &frame, Heard::Answer, now);
                 true
             }
         }
+    }
+
+    /// The connection has become a socket; looks for its first message. Says whether the exchange is over.
+    fn heard(&mut self, at: usize, frame: &Frame, now: u64) -> bool {
+        let connection = &mut self.connections[at];
+        let case = self.pool.case(connection.case as usize);
+        let Some(talk) = case.talk else {
+            self.whole(at, frame, Heard::Answer, now);
+            return true;
+        };
+        if talk == Talk::Message && !connection.introduced {
+            connection.introduced = true;
+            let mask = (self.random.bits() as u32).to_be_bytes();
+            let tokens = tokens(case, connection.case as usize, self.fresh.as_ref());
+            introduce(tokens.get(connection.token as usize), mask, &mut connection.unwritten);
+            self.write_rest(at);
+            return self.connections[at].state != State::Busy;
+        }
+        let length = connection.partial.len();
+        let heard = match said(&connection.partial[frame.end..], self.orders.limit) {
+            Said::Nothing => return false,
+            Said::Text(text, end) if frame.end + end == length => {
+                Heard::Message { text: text.to_vec(), wrong: wrong(text) }
+            }
+            Said::Text(text, _) => Heard::Message {
+                text: text.to_vec(),
+                wrong: Some("further messages follow the first one at once".to_owned()),
+            },
+            Said::Other(what) => Heard::Message {
+                text: Vec::new(),
+                wrong: Some(format!("the first message is {what}")),
+            },
+        };
+        let number = connection.case as usize;
+        match self.clerk.remembered(number, &connection.partial) {
+            Some(ruling) => {
+                connection.partial.clear();
+                self.answered(at, now, ruling, length);
+                self.next(at, now, true);
+            }
+            None => self.whole(at, frame, heard, now),
+        }
+        true
     }
 
     /// The connection ended while an answer was awaited.
@@ -72,7 +125,7 @@ impl Worker {
         let now = self.now();
         let head = self.pool.case(connection.case as usize).form.is_head();
         if let Framing::UntilClose(frame) = frame(&connection.partial, head, self.orders.limit) {
-            return self.whole(at, &frame, now);
+            return self.whole(at, &frame, Heard::Answer, now);
         }
         let read = connection.partial.len();
         let place = if read == 0 {
@@ -84,7 +137,7 @@ impl Worker {
     }
 
     /// An answer that is whole and not known yet.
-    fn whole(&mut self, at: usize, frame: &Frame, now: u64) {
+    fn whole(&mut self, at: usize, frame: &Frame, heard: Heard, now: u64) {
         let connection = &mut self.connections[at];
         let bytes = std::mem::take(&mut connection.partial);
         let number = connection.case as usize;
@@ -96,8 +149,15 @@ impl Worker {
         let fresh = if current { self.fresh.clone() } else { self.stale.clone() };
         let shared = tokens(case, number, fresh.as_ref());
         let token = if place == OWN { own.as_str() } else { shared.get(place) };
-        let Some(reply) = response(&bytes, frame) else {
+        let Some(mut reply) = response(&bytes, frame) else {
             return self.fail(at, Failure::Nonsense, "an answer without a status".to_owned());
+        };
+        let (end, complaint) = match heard {
+            Heard::Answer => (frame.end, case.talk.map(|_| "the socket did not open".to_owned())),
+            Heard::Message { text, wrong } => {
+                reply.body = text.into();
+                (bytes.len(), wrong)
+            }
         };
         let kept = case.keeps.as_ref().and_then(|field| from_field(field, &reply));
         let timing =
@@ -110,12 +170,12 @@ impl Worker {
             timing,
             server_now: None,
         };
-        let usual = !case.varies && frame.keeps && frame.end == bytes.len();
-        let answer = Answer { exchange, token, known: usual.then_some(&bytes[..]), now };
+        let usual = !case.varies && frame.keeps && end == bytes.len();
+        let answer = Answer { exchange, token, known: usual.then_some(&bytes[..]), complaint, now };
         let ruling = self.clerk.judge(number, &case.expected, answer);
         self.connections[at].own = kept.unwrap_or(own);
-        self.answered(at, now, ruling, frame.end);
-        let leftover = bytes.len() > frame.end;
+        self.answered(at, now, ruling, end);
+        let leftover = bytes.len() > end || case.talk.is_some();
         // Judging took its time; the next request must not seem to have been under way meanwhile.
         self.next(at, self.now(), leftover || !frame.keeps);
     }

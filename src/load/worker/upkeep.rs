@@ -1,7 +1,5 @@
 //! What a worker does beside answering: connections that come and go, deadlines, seconds.
 
-use std::sync::atomic::Ordering;
-
 use mio::Token;
 
 use super::{Connection, LONGEST_PAUSE, SECOND, State, Worker};
@@ -53,7 +51,7 @@ impl Worker {
 
     pub(super) fn connect(&mut self, at: usize) {
         self.recorder.counts.connects += 1;
-        let made = Stream::connect(&self.orders.endpoint).and_then(|mut stream| {
+        let made = Stream::connect(&self.endpoint).and_then(|mut stream| {
             stream.register(self.poll.registry(), Token(at))?;
             Ok(stream)
         });
@@ -132,12 +130,12 @@ impl Worker {
 
     /// Takes new tokens, if there are any. A request that is under way is still about one of the tokens before them.
     fn renew(&mut self) {
-        let offered = self.shared.generation.load(Ordering::Acquire);
+        let Some((generation, fresh)) = self.shared.renewed_since(self.generation) else { return };
         let under_way =
             |one: &Connection| one.state == State::Busy && one.generation != self.generation;
-        if offered != self.generation && !self.connections.iter().any(under_way) {
-            self.stale = std::mem::replace(&mut self.fresh, self.shared.fresh());
-            self.generation = offered;
+        if !self.connections.iter().any(under_way) {
+            self.stale = std::mem::replace(&mut self.fresh, fresh);
+            self.generation = generation;
         }
     }
 

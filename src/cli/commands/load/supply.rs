@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::check::Connection;
 use crate::cli::arguments::{Load, PopularityMode, WorkloadMode};
 use crate::cli::exit::{TargetError, UsageError};
+use crate::engine::Connection;
 use crate::load::{Asked, FreshTokens, Ground, Mix, Popularity, PrepareError, Prepared, Workload};
 use crate::model::Flow;
 use crate::target::{Library, Profile};
@@ -88,15 +88,18 @@ fn asked(arguments: &Load) -> anyhow::Result<Asked> {
         WorkloadMode::Issue => Workload::Issue,
         WorkloadMode::Refresh => Workload::Refresh,
         WorkloadMode::Revoke => Workload::Revoke,
+        WorkloadMode::Socket => Workload::Socket,
+        WorkloadMode::SocketMessage => Workload::SocketMessage,
     };
     let shared = arguments.mix != Mix::default() || !given.is_empty();
     if workload != Workload::Validate && shared {
-        let message = "--mix and --tokens-from are for the workload `validate`; users of the others have tokens of their own";
+        let message = "--mix and --tokens-from are for the workload `validate`";
         return Err(UsageError(message.to_owned()).into());
     }
-    if workload == Workload::Revoke && arguments.calibrate {
+    let single = [Workload::Validate, Workload::Issue, Workload::Refresh].contains(&workload);
+    if !single && arguments.calibrate {
         let message =
-            "--calibrate has one answer for all requests, and the workload `revoke` wants several";
+            "--calibrate has one answer to all requests: for `validate`, `issue` and `refresh`";
         return Err(UsageError(message.to_owned()).into());
     }
     Ok(Asked {
