@@ -256,12 +256,10 @@ impl<'a> ByteBench<'a> {
                 ANY[usize::from(*which) % ANY.len()]
             };
             if let Some(meant) = mutator(&mut draft, &around, &mut random) {
-                effect = combined(effect, meant);
+                // Where nobody asks for a token, a broken one breaks nothing.
+                let idle = meant == Effect::Broken && base.call.login.is_some();
+                effect = combined(effect, if idle { Effect::Free } else { meant });
             }
-        }
-        // Where nobody asks for a token, a broken one breaks nothing.
-        if effect == Effect::Broken && base.call.login.is_some() {
-            effect = Effect::Free;
         }
         Some((base, draft, effect))
     }

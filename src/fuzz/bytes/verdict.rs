@@ -101,7 +101,8 @@ impl ByteBench<'_> {
         canary: Option<Reply>,
         (surplus, closed): (bool, bool),
     ) -> Option<Failure> {
-        let refused = exchange.reply.as_ref().is_ok_and(|response| response.status >= 400);
+        // Who does not read a body (an error, a redirection) may hang up behind the answer.
+        let refused = exchange.reply.as_ref().is_ok_and(|response| response.status >= 300);
         let got = match canary {
             None if closed => return None,
             None | Some(Err(WireError::Closed(_))) if refused || exchange.reply.is_err() => {
