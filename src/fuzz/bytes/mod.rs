@@ -261,6 +261,20 @@ impl<'a> ByteBench<'a> {
                 effect = combined(effect, if idle { Effect::Free } else { meant });
             }
         }
+        // The revocation lives at the address of the validation.
+        let ends = self.rules.flow == Flow::GatewayButton && draft.method == b"DELETE";
+        if ends && base.credit == Credit::Good {
+            return None;
+        }
+        // Beside a credential that nothing was done to, a broken one says nothing.
+        let whole = format!("{scheme} {}", name("token"));
+        if draft.fields.iter().any(|it| it.is(credential) && it.value == whole.as_bytes()) {
+            effect = match effect {
+                Effect::Broken => Effect::Free,
+                Effect::Refused => Effect::Unframed,
+                other => other,
+            };
+        }
         Some((base, draft, effect))
     }
 
