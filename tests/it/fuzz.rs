@@ -42,7 +42,7 @@ fn the_same_seed_makes_the_same_requests_and_another_seed_makes_others() {
 fn a_server_without_a_fault_is_clean_in_every_layer() {
     let folder = tempfile::tempdir().unwrap();
     let junit = folder.path().join("fuzz.xml");
-    let run = fuzz(&["--cases", "6000", "--report", &report("junit", &junit)]);
+    let run = fuzz(&["--cases", "3000", "--report", &report("junit", &junit)]);
     run.exits(0).says("CONFORMANT").says("cells");
     for flow in ["BTN", "CHN", "VMS", "JWT", "SUC"] {
         for layer in ["BYTES", "RACES", "SEQUENCES"] {
@@ -54,22 +54,16 @@ fn a_server_without_a_fault_is_clean_in_every_layer() {
 
 /// A planted fault is found, made as short as it can be, written down, and `check` and `replay` fail on the file in the
 /// same way; without the fault they pass.
-fn found_and_kept(flow: &str, layer: &str, fault: &str, steps: usize, clause: &str) {
+fn found_and_kept(
+    (flow, layer, cases): (&str, &str, &str),
+    fault: &str,
+    steps: usize,
+    clause: &str,
+) {
     let folder = tempfile::tempdir().unwrap();
     let corpus = folder.path().display().to_string();
     let run = fuzz(&[
-        "--flow",
-        flow,
-        "--layer",
-        layer,
-        "--fault",
-        fault,
-        "--cases",
-        "4000",
-        "--patience",
-        "4000",
-        "--corpus",
-        &corpus,
+        "--flow", flow, "--layer", layer, "--fault", fault, "--cases", cases, "--corpus", &corpus,
     ]);
     run.exits(1).says(clause);
     let kept = scenarios(folder.path());
@@ -88,22 +82,22 @@ fn found_and_kept(flow: &str, layer: &str, fault: &str, steps: usize, clause: &s
 
 #[test]
 fn a_deleted_token_that_still_works_is_found_with_the_four_steps_that_it_takes() {
-    found_and_kept("gateway-button", "sequences", "delete-keeps-token", 4, "BTN-55");
+    found_and_kept(("gateway-button", "sequences", "200"), "delete-keeps-token", 4, "BTN-55");
 }
 
 #[test]
 fn a_refresh_token_that_works_again_is_found_with_three_steps() {
-    found_and_kept("jwt-login", "sequences", "refresh-reusable", 3, "JWT-73");
+    found_and_kept(("jwt-login", "sequences", "60"), "refresh-reusable", 3, "JWT-73");
 }
 
 #[test]
 fn a_window_that_two_requests_pass_at_once_is_found_as_a_race() {
-    found_and_kept("gateway-button", "races", "window-race", 1, "BTN-07");
+    found_and_kept(("gateway-button", "races", "16"), "window-race", 1, "BTN-07");
 }
 
 #[test]
 fn bytes_that_a_right_server_refuses_are_kept_as_a_template_without_the_token() {
-    found_and_kept("gateway-button", "bytes", "token-suffix-ignored", 2, "BTN-44");
+    found_and_kept(("gateway-button", "bytes", "1500"), "token-suffix-ignored", 2, "BTN-44");
 }
 
 #[test]

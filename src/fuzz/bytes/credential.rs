@@ -168,6 +168,10 @@ fn forged(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option
     let token = pick(random, list);
     // A refresh token is forged like an access token.
     let field = draft.field(around.credential)?;
+    // What another change broke stays broken with a token that may count.
+    if effect == Effect::Free && field.value != format!("{scheme} {}", around.token).as_bytes() {
+        return None;
+    }
     field.value = format!("{scheme} {token}").into_bytes();
     Some(effect)
 }

@@ -256,12 +256,24 @@ impl<'a> ByteBench<'a> {
                 ANY[usize::from(*which) % ANY.len()]
             };
             if let Some(meant) = mutator(&mut draft, &around, &mut random) {
-                effect = combined(effect, meant);
+                // Where nobody asks for a token, a broken one breaks nothing.
+                let idle = meant == Effect::Broken && base.call.login.is_some();
+                effect = combined(effect, if idle { Effect::Free } else { meant });
             }
         }
-        // Where nobody asks for a token, a broken one breaks nothing.
-        if effect == Effect::Broken && base.call.login.is_some() {
-            effect = Effect::Free;
+        // The revocation lives at the address of the validation.
+        let ends = self.rules.flow == Flow::GatewayButton && draft.method == b"DELETE";
+        if ends && base.credit == Credit::Good {
+            return None;
+        }
+        // Beside a credential that nothing was done to, a broken one says nothing.
+        let whole = format!("{scheme} {}", name("token"));
+        if draft.fields.iter().any(|it| it.is(credential) && it.value == whole.as_bytes()) {
+            effect = match effect {
+                Effect::Broken => Effect::Free,
+                Effect::Refused => Effect::Unframed,
+                other => other,
+            };
         }
         Some((base, draft, effect))
     }

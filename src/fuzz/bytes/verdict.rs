@@ -94,14 +94,16 @@ impl ByteBench<'_> {
         self.laws.broken(self.binding, &observed, false)
     }
 
-    /// The request behind the changed one is answered as ever, unless the server ended the connection and said so.
+    /// The request behind the changed one is answered as ever, unless the server had a reason to hang up.
     pub(super) fn canary_is_wrong(
         &mut self,
         exchange: &Exchange,
         canary: Option<Reply>,
         (surplus, closed): (bool, bool),
     ) -> Option<Failure> {
-        let refused = exchange.reply.as_ref().is_ok_and(|response| response.status >= 400);
+        // Who does not read a body may hang up behind the answer.
+        let refused = !exchange.request.body.0.is_empty()
+            || exchange.reply.as_ref().is_ok_and(|response| response.status >= 300);
         let got = match canary {
             None if closed => return None,
             None | Some(Err(WireError::Closed(_))) if refused || exchange.reply.is_err() => {

@@ -231,6 +231,9 @@ fn rotate(rules: &Rules, state: &State, call: &Call, id: TokenId, at: (u16, u8))
         Some(when) => {
             let soon = state.now.saturating_sub(when) < RETRY;
             let served = rules.is("refresh_retry", "grace");
+            // The client may be looked at first, and the token not at all.
+            let other_client = foreign && call.operation == "postman_refresh";
+            let known = if other_client { Trit::Maybe } else { served };
             if soon && served.may() && lives.may() {
                 ways.push(Branch::new(
                     &["issued"],
@@ -241,7 +244,7 @@ fn rotate(rules: &Rules, state: &State, call: &Call, id: TokenId, at: (u16, u8))
             ways.push(Branch::new(
                 &["denied", "refused"],
                 "JWT-73",
-                replayed(state, &token, served),
+                replayed(state, &token, known),
             ));
         }
     }
