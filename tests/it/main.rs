@@ -14,6 +14,7 @@ mod fuzz;
 mod init;
 mod lint;
 mod load;
+mod load_users;
 mod odd_servers;
 mod reports;
 mod selftest;
