@@ -67,7 +67,8 @@ impl Script {
         Table {
             flow: self.scenario.flow,
             outcomes: named.chain(["unrecognised".to_owned()]).collect(),
-            cases: self.operations.iter().map(case).collect(),
+            // What breaks a check breaks it for the scenario, not for one operation.
+            cases: self.operations.iter().chain([&self.scenario.name]).map(case).collect(),
             notes: vec![format!("each user went through {}", self.scenario.name)],
         }
     }
@@ -269,7 +270,7 @@ impl Desk {
             let wrong = finding.verdict == Verdict::Fail && finding.level == Level::Must;
             let what = format!("breaks {}: {}", finding.check, finding.title);
             let shown = finding.evidence.exchange.clone().unwrap_or_default();
-            self.complain(0, what, wrong, &shown, &book);
+            self.complain(script.operations.len(), what, wrong, &shown, &book);
         }
         let asked = self.left < left;
         let Some(stop) = &trace.stop else {

@@ -6,7 +6,7 @@ use crate::support::{gatecrash, gatecrash_in};
 const SCENARIO: &str = "scenario: visitor-login/morning
 title: A visitor arrives
 checks:
-  VMS-MORNING-01: {title: the token that a login gives opens the list of visitors, covers: [VMS-06]}
+  VMS-MORNING-01: {title: the token that a login gives opens the list of visitors, covers: [VMS-01]}
 steps:
   - run: {procedure: obtain_token}
   - each: [once, twice]
@@ -40,7 +40,7 @@ fn each_user_goes_through_the_scenario_and_every_answer_is_judged() {
     let wrong = [&one[..], &["--fault", "one-in-a-thousand-refused"]].concat();
     let run = gatecrash_in(folder.path(), &wrong);
     run.exits(1)
-        .says("breaks VMS-MORNING-01: the token that a login gives")
+        .says("1 visitor-login/morning answers: breaks VMS-MORNING-01: the token that a login")
         .says("validate -> denied");
 }
 
