@@ -24,6 +24,7 @@ mod plane;
 #[cfg(feature = "reference-server")]
 mod served;
 mod shelf;
+mod sinks;
 mod target;
 
 use std::ffi::OsString;
@@ -103,6 +104,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::List(list) => commands::list::run(&list, scenarios, world),
         Command::Load(load) => commands::load::run(&load, scenarios, world),
         Command::Press(press) => commands::control::press(&press),
+        Command::Report(report) => commands::report::run(&report),
         Command::Replay(replay) => commands::replay::run(&replay, scenarios, world),
         Command::Schema(schema) => commands::schema::run(&schema),
         #[cfg(feature = "reference-server")]

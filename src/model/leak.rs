@@ -5,26 +5,31 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::secret::{SecretBook, forms};
+use super::secret::{LONG, SecretBook, forms};
 
 /// Every secret of a run, ready to be looked for in long texts.
+///
+/// A run issues thousands of tokens and a report has megabytes: each place of a text is looked up in a table of the
+/// secrets' last bytes, and only what is found there is compared in full.
 #[derive(Clone, Debug, Default)]
 pub struct KnownSecrets {
     /// The value, and the name that stands for it.
     names: BTreeMap<String, String>,
+    /// By its last bytes: each form in which a secret turns up, with its value.
+    ends: HashMap<[u8; LONG], Vec<(Vec<u8>, String)>>,
 }
 
-/// One way in which a secret turns up, with its value and its name.
-type Form<'a> = (Vec<u8>, (&'a str, &'a str));
-
 impl KnownSecrets {
-    /// Shorter values are words that occur anywhere.
-    const SHORTEST: usize = 8;
-
-    /// Notes a secret with its name.
+    /// Notes a secret with its name. Shorter values than eight bytes are words that occur anywhere.
     pub fn note(&mut self, value: &str, name: &str) {
-        if value.len() >= Self::SHORTEST && !self.names.contains_key(value) {
-            self.names.insert(value.to_owned(), name.to_owned());
+        if value.len() < LONG || self.names.contains_key(value) {
+            return;
+        }
+        self.names.insert(value.to_owned(), name.to_owned());
+        for form in forms(value) {
+            if let Some(end) = form.as_bytes().last_chunk::<LONG>() {
+                self.ends.entry(*end).or_default().push((form.into_bytes(), value.to_owned()));
+            }
         }
     }
 
@@ -60,31 +65,17 @@ impl KnownSecrets {
     }
 
     /// The secrets that stand in the text, each with its name; only the first one where that is enough.
-    ///
-    /// A run issues thousands of tokens and a report has megabytes: each place of the text is looked up in a table of
-    /// the secrets' last bytes, and only what is found there is compared in full.
     fn standing_in(&self, text: &[u8], one_will_do: bool) -> BTreeSet<(&str, &str)> {
-        let mut ends: HashMap<&[u8], Vec<&Form<'_>>> = HashMap::new();
-        let forms: Vec<Form<'_>> = self
-            .names
-            .iter()
-            .flat_map(|(value, name)| {
-                let secret = (value.as_str(), name.as_str());
-                forms(value).into_iter().map(move |form| (form.into_bytes(), secret))
-            })
-            .filter(|(form, _)| form.len() >= Self::SHORTEST)
-            .collect();
-        for known in &forms {
-            let end = &known.0[known.0.len() - Self::SHORTEST..];
-            ends.entry(end).or_default().push(known);
-        }
-        let windows = text.windows(Self::SHORTEST).enumerate();
-        let candidates = windows.filter_map(|(at, window)| Some((at, ends.get(window)?)));
-        let found = candidates.flat_map(|(at, known)| {
-            let until = &text[..at + Self::SHORTEST];
-            known.iter().filter(|(form, _)| until.ends_with(form)).map(|(_, secret)| *secret)
+        let most = if one_will_do { 1 } else { usize::MAX };
+        let windows = text.windows(LONG).enumerate();
+        let found = windows.flat_map(|(at, window)| {
+            let known = window.first_chunk::<LONG>().and_then(|end| self.ends.get(end));
+            let until = &text[..at + LONG];
+            let is_whole = move |(form, _): &&(Vec<u8>, String)| until.ends_with(form);
+            known.into_iter().flatten().filter(is_whole)
         });
-        found.take(if one_will_do { 1 } else { usize::MAX }).collect()
+        let named = found.map(|(_, value)| (value.as_str(), self.names[value].as_str()));
+        named.take(most).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::paint::Paint;
+use super::text::printable;
 use crate::event::{Event, Observer};
 use crate::model::{ClauseState, Finding, Flow, Report, Verdict};
 
@@ -233,7 +234,7 @@ impl<W: Write> Terminal<W> {
 impl<W: Write> Observer for Terminal<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::RunStarted { target, seed, clock, scenarios, remarks } => {
+            Event::RunStarted { target, seed, clock, scenarios, remarks, .. } => {
                 writeln!(
                     self.out,
                     "gatecrash {}  seed {seed}  target {}  clock {clock}  {scenarios} scenarios",
@@ -245,7 +246,7 @@ impl<W: Write> Observer for Terminal<W> {
                 }
                 Ok(())
             }
-            Event::ScenarioFinished { flow, name, findings } => {
+            Event::ScenarioFinished { flow, name, findings, .. } => {
                 if self.detail == Detail::Flow {
                     return Ok(());
                 }
@@ -295,20 +296,3 @@ impl<W: Write> Observer for Terminal<W> {
 
 /// More ids than this say nothing new; the JSON report has them all.
 const MOST_IDS: usize = 6;
-
-/// A text without control characters: a server must not be able to write to the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn a_server_cannot_write_escape_sequences_to_the_terminal() {
-        assert_eq!(printable("a\x1b[31mb\u{7}"), "a\\u{1b}[31mb\\u{7}");
-    }
-}

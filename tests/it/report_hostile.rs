@@ -1,0 +1,78 @@
+//! Servers that attack whoever reads about them: whatever they say is text, in every format, and not much of it.
+
+use std::path::Path;
+
+use regex::Regex;
+
+use crate::report_formats::{Written, all_formats};
+use crate::support::{answer_each, serve_each};
+
+/// Markup, escape sequences, control characters, turned directions, invalid UTF-8, syntax of each format.
+const VENOM: &[u8] = b"</pre></script><script>alert('venom')</script><img src=x onerror=alert(1)>\
+    \x1b[31m\x1b]0;title\x07\x00\x08\xc2\x9b2J\xe2\x80\xae]]>&lt;&#0;\xff\xfe\xc3\x28\
+    | # SKIP \\# TODO\n...\n---\nok 1 - all is well\r\n@everybody [link](http://example.invalid) `code` ${token}\n::error::x\n";
+
+fn answer(body: &[u8]) -> Vec<u8> {
+    let mut answer =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Venom: <b>\x1b[31mred</b>\r\n"
+            .to_vec();
+    answer.extend(format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes());
+    answer.extend(body);
+    answer
+}
+
+fn checked(folder: &Path, body: &[u8]) -> Written {
+    let answer = answer(body);
+    let address = serve_each(move |stream| answer_each(stream, &answer));
+    let target = format!("http://{address}");
+    let only = ["VMS-01", "VMS-02", "VMS-10"].map(|id| ["--only", id]).concat();
+    let target = ["check", &target, "--no-doctor", "--accounts", "reference", "--seed", "1", "-vv"];
+    all_formats(folder, &[&target[..], &only].concat())
+}
+
+/// What must never stand in a report: what it would do there.
+const DEADLY: [(&str, &str); 8] = [
+    ("", "\u{1b}"),
+    ("", "[\u{0}\u{7}\u{8}\u{9b}\u{202e}]"),
+    ("html", "<script>alert|<img|</pre></script>|<b>\\\\u"),
+    ("junit", "<script|<img|<b>|\\]\\]>"),
+    ("markdown", "<script|<img|[^\\\\]\\[link\\]|@everybody|http://example|(?m)^::error"),
+    ("tap", "(?m)^ok 1 - all is well|(?m)^::error"),
+    ("ndjson", "(?m)^[^{]"),
+    ("terminal", "(?m)^ok 1 - all is well|(?m)^::error"),
+];
+
+#[test]
+fn nothing_that_a_server_says_acts_in_any_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = checked(folder.path(), VENOM);
+    let mut texts: Vec<(&str, &str)> =
+        written.files.iter().map(|(format, text)| (*format, text.as_str())).collect();
+    texts.push(("terminal", &written.run.out));
+    let mut venomous = 0;
+    for (format, text) in &texts {
+        venomous += usize::from(text.contains("venom"));
+        for (_, pattern) in DEADLY.iter().filter(|(of, _)| of.is_empty() || of == format) {
+            let found = Regex::new(pattern).unwrap().find(text);
+            let around = |at: usize| text.get(at.saturating_sub(60)..(at + 60).min(text.len()));
+            assert!(
+                found.is_none(),
+                "{format} has {pattern}: {:?}",
+                found.map(|f| around(f.start()))
+            );
+        }
+    }
+    // Otherwise this would hold for empty files too.
+    assert!(venomous >= 6, "the venom is in {venomous} reports");
+}
+
+#[test]
+fn ten_megabytes_of_answer_make_no_large_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = [VENOM, &vec![b'<'; 10 << 20]].concat();
+    let written = checked(folder.path(), &body);
+    for (format, text) in &written.files {
+        assert!(text.len() < 2 << 20, "{format} has {} bytes", text.len());
+    }
+    assert!(written.run.out.len() < 1 << 20, "{}", written.run.out.len());
+}
