@@ -120,6 +120,7 @@ async fn run_provided(
         record.redact(&book.short());
         let cut = record.steps.iter_mut().filter(|step| step.said.contains(CUT));
         cut.for_each(|step| step.said = book.redact(&step.said));
+        record.veil();
         record.trim(if worst(&findings) > Some(Verdict::Known) { LONG_BODY } else { SHORT_BODY });
     }
     Done { findings, record: kept }

@@ -30,6 +30,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'"
     )]
     Check(Check),
+    /// Prints what a shell needs to complete the commands.
+    #[command(after_help = "Example: gatecrash completions bash > gatecrash.bash")]
+    Completions(Completions),
     /// Says what changed between two runs: verdicts and recorded behaviour, or speed by more than chance.
     #[command(
         after_help = "Examples:\n  gatecrash compare base.json new.json\n  gatecrash compare base.json new.json --report html=compare.html"
@@ -67,6 +70,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash load --flow jwt-login\n  gatecrash load my-server.yaml --rate 2000 --duration 60s --threshold 'p99<5ms' --threshold 'wrong=0'\n  gatecrash load --mix valid=98,unknown=1,revoked=1 --tokens 10000 --report json=load.json"
     )]
     Load(Load),
+    /// Prints the manual page, or writes one for each command.
+    #[command(after_help = "Example: gatecrash man --write .")]
+    Man(Man),
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),
@@ -275,7 +281,24 @@ pub(super) struct Coverage {
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// What to explain.
-    pub(super) id: String,
+    #[arg(required_unless_present = "pages")]
+    pub(super) id: Option<String>,
+    /// Writes the contracts as Markdown pages into a folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "id")]
+    pub(super) pages: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell.
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// Writes a page for the program and for each command into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) write: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

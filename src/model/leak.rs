@@ -16,8 +16,19 @@ pub struct KnownSecrets {
     /// The value, and the name that stands for it.
     names: BTreeMap<String, String>,
     /// By its last bytes: each form in which a secret turns up, with its value.
-    ends: HashMap<[u8; LONG], Vec<(Vec<u8>, String)>>,
+    ends: HashMap<u64, Vec<(Vec<u8>, String)>>,
+    /// A bit for the hash of each of these ends: almost every place of a text is passed over by one look at it.
+    seen: Vec<u64>,
 }
+
+/// The place of an end among the bits.
+const fn bit(end: u64) -> (usize, u64) {
+    // Fibonacci hashing: the upper bits of the product are well mixed.
+    let hash = end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44;
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}
+
+const WORDS: usize = 1 << 14;
 
 impl KnownSecrets {
     /// Notes a secret with its name. Shorter values than eight bytes are words that occur anywhere.
@@ -28,7 +39,11 @@ impl KnownSecrets {
         self.names.insert(value.to_owned(), name.to_owned());
         for form in forms(value) {
             if let Some(end) = form.as_bytes().last_chunk::<LONG>() {
-                self.ends.entry(*end).or_default().push((form.into_bytes(), value.to_owned()));
+                let end = u64::from_le_bytes(*end);
+                let (word, mask) = bit(end);
+                self.seen.resize(WORDS, 0);
+                self.seen[word] |= mask;
+                self.ends.entry(end).or_default().push((form.into_bytes(), value.to_owned()));
             }
         }
     }
@@ -66,16 +81,27 @@ impl KnownSecrets {
 
     /// The secrets that stand in the text, each with its name; only the first one where that is enough.
     fn standing_in(&self, text: &[u8], one_will_do: bool) -> BTreeSet<(&str, &str)> {
-        let most = if one_will_do { 1 } else { usize::MAX };
-        let windows = text.windows(LONG).enumerate();
-        let found = windows.flat_map(|(at, window)| {
-            let known = window.first_chunk::<LONG>().and_then(|end| self.ends.get(end));
-            let until = &text[..at + LONG];
-            let is_whole = move |(form, _): &&(Vec<u8>, String)| until.ends_with(form);
-            known.into_iter().flatten().filter(is_whole)
-        });
-        let named = found.map(|(_, value)| (value.as_str(), self.names[value].as_str()));
-        named.take(most).collect()
+        let mut found = BTreeSet::new();
+        if self.seen.is_empty() {
+            return found;
+        }
+        let mut end = 0;
+        for (at, byte) in text.iter().enumerate() {
+            end = (end >> 8) | (u64::from(*byte) << 56);
+            let (word, mask) = bit(end);
+            if self.seen[word] & mask == 0 || at + 1 < LONG {
+                continue;
+            }
+            for (form, value) in self.ends.get(&end).into_iter().flatten() {
+                if text[..=at].ends_with(form) {
+                    found.insert((value.as_str(), self.names[value].as_str()));
+                    if one_will_do {
+                        return found;
+                    }
+                }
+            }
+        }
+        found
     }
 }
 

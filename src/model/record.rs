@@ -134,6 +134,30 @@ impl ScenarioRecord {
         }
     }
 
+    /// Replaces what looks like a token although nobody knows it as one: changed and forged tokens of negative steps,
+    /// tokens that a careless server hands out unasked. Only its length stays.
+    pub fn veil(&mut self) {
+        let veil = |text: &mut String| *text = veiled(text);
+        self.stop.iter_mut().for_each(veil);
+        for step in &mut self.steps {
+            veil(&mut step.said);
+            step.item.iter_mut().for_each(veil);
+            for exchange in &mut step.exchanges {
+                exchange.error.iter_mut().for_each(veil);
+                veil(&mut exchange.request.url);
+                let answer = exchange.answer.as_mut();
+                let mut fields = vec![&mut exchange.request.headers];
+                let mut bodies = vec![&mut exchange.request.body];
+                if let Some(answer) = answer {
+                    fields.push(&mut answer.headers);
+                    bodies.push(&mut answer.body);
+                }
+                fields.into_iter().flatten().for_each(|(_, value)| veil(value));
+                bodies.into_iter().for_each(ContentRecord::veil);
+            }
+        }
+    }
+
     /// Cuts what is longer than a report needs. Secrets must have been replaced before: half a secret is not found.
     pub fn trim(&mut self, longest_body: usize) {
         for step in &mut self.steps {
@@ -187,12 +211,61 @@ impl ContentRecord {
         self.bytes = Bytes(book.redact_bytes(&self.bytes.0, self.cut));
     }
 
+    fn veil(&mut self) {
+        let mut out = Vec::with_capacity(self.bytes.0.len());
+        for chunk in self.bytes.0.utf8_chunks() {
+            out.extend(veiled(chunk.valid()).into_bytes());
+            out.extend(chunk.invalid());
+        }
+        self.bytes = Bytes(out);
+    }
+
     fn trim(&mut self, longest: usize) {
         let most = floor_boundary(&self.bytes.0, longest);
         self.cut |= most < self.bytes.0.len();
         self.bytes.0.truncate(most);
     }
 }
+
+/// The text with every word that looks like a token replaced by its length.
+fn veiled(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "+/_=-".contains(c);
+        let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let (word, more) = rest.split_at(end);
+        if looks_like_a_token(word) {
+            out.push_str(&format!("${{{} characters}}", word.len()));
+        } else {
+            out.push_str(word);
+        }
+        let next = more.find(is_part).unwrap_or(more.len());
+        out.push_str(&more[..next]);
+        rest = &more[next..];
+    }
+    out
+}
+
+/// Whether a word is long and mixed: digits among letters, or letters that change their case as no language does.
+fn looks_like_a_token(word: &str) -> bool {
+    // What other words are joined to with a slash is looked at by itself: paths have digits too.
+    let longest = word.split(['/', '=']).map(str::len).max().unwrap_or_default();
+    let kind = |c: char| (c.is_ascii_digit(), c.is_ascii_uppercase());
+    let letters = || word.chars().filter(char::is_ascii_alphanumeric);
+    let changes = letters().zip(letters().skip(1)).filter(|(a, b)| kind(*a) != kind(*b)).count();
+    let digits = letters().filter(char::is_ascii_digit).count();
+    let hexadecimal = word.len() >= SHORTEST_DIGEST && letters().all(|c| c.is_ascii_hexdigit());
+    hexadecimal
+        || word.len() >= SHORTEST_TOKEN
+            && (longest >= SHORTEST_TOKEN || changes * 3 > word.len())
+            && (digits >= 3 || changes * 3 > word.len())
+}
+
+/// Hexadecimal digits are a token from this length on, also where chance gave no digit, or one digit only.
+const SHORTEST_DIGEST: usize = 32;
+/// Shorter words are names and dates.
+const SHORTEST_TOKEN: usize = 20;
 
 /// A secret is shorter than this.
 const SLACK: usize = 4096;
@@ -264,6 +337,29 @@ mod tests {
             let answer = record.steps[0].exchanges[0].answer.as_ref().unwrap();
             assert_eq!(answer.body.bytes.0, wanted);
             assert_eq!(answer.headers[0].1, "${token}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_veiled_and_what_people_write_is_not() {
+        for token in [
+            "09fab53c41220a11bab783c0dd15de0941d196c866fd7d7c",
+            "KRMjiy4FT2GzyIXkv2bsS9x9ljq81iCUZAJuxJagCQU",
+            "ffffffffffffffffffffffffffffffffffffffffffffffff",
+            "sandbox_ybrpdFOkWZdnUVoDOv//1B0GH7IDtLQS4kVwvJ8IwBJ",
+            "eyJ0eXAiOiJyZWZyZXNoK2p3dCIsImFsZyI6IkhTMjU2In0",
+        ] {
+            let shown = veiled(&format!("{{\"a\":\"{token}\"}}"));
+            assert_eq!(shown, format!("{{\"a\":\"${{{} characters}}\"}}", token.len()));
+        }
+        for text in [
+            "application/x-www-form-urlencoded; charset=utf-8",
+            "/api/v2/accesstoken/generate?name=kitchen-display",
+            "Access-Control-Allow-Credentials, updateCalendarInventory",
+            "Thu, 01 Jan 2026 00:06:00 GMT 2026-01-01T00:06:00",
+            "http://127.0.0.1:39857/sandbox/v1/token ${token} ${identity.first.password}",
+        ] {
+            assert_eq!(veiled(text), text);
         }
     }
 

@@ -13,6 +13,7 @@ mod html;
 mod json;
 mod junit;
 mod kill_matrix;
+mod live;
 mod load;
 mod markdown;
 mod paint;
@@ -20,6 +21,8 @@ mod sarif;
 mod stream;
 mod tap;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use changes::{Changes, write_changes};

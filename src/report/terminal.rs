@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::live::{Live, wrap};
 use super::paint::Paint;
 use super::text::printable;
 use crate::event::{Event, Observer};
@@ -25,12 +26,37 @@ pub struct Terminal<W> {
     out: W,
     paint: Paint,
     detail: Detail,
+    /// The columns of the screen, where there is one.
+    width: Option<usize>,
+    live: Option<Live>,
 }
 
 impl<W: Write> Terminal<W> {
     /// A report to a writer.
     pub const fn new(out: W, paint: Paint, detail: Detail) -> Self {
-        Self { out, paint, detail }
+        Self { out, paint, detail, width: None, live: None }
+    }
+
+    /// The same on a screen of this many columns: long lines are broken, and a report without a line for each check
+    /// shows how far it has come.
+    pub fn on_screen(mut self, columns: usize) -> Self {
+        self.width = Some(columns.max(MARGIN + 20));
+        self.live = (self.detail == Detail::Flow).then(|| Live::new(columns));
+        self
+    }
+
+    /// A line with a name before it; its further lines begin below its first.
+    fn named(&mut self, name: &str, text: &str) -> io::Result<()> {
+        let text = printable(text);
+        let lines = match self.width {
+            Some(width) => wrap(&text, width - MARGIN),
+            None => vec![text],
+        };
+        for (at, line) in lines.iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            writeln!(self.out, "    {name:8} {line}")?;
+        }
+        Ok(())
     }
 
     fn check_line(&mut self, finding: &Finding) -> io::Result<()> {
@@ -111,7 +137,7 @@ impl<W: Write> Terminal<W> {
             writeln!(self.out, "    step     {} of {}", printable(step), finding.scenario)?;
         }
         if let Some(reason) = &evidence.reason {
-            writeln!(self.out, "    because  {}", printable(reason))?;
+            self.named("because", reason)?;
         }
         if let Some(items) = evidence.items.as_ref().filter(|items| items.held > 1) {
             let broken: Vec<String> = items.broken.iter().map(|name| printable(name)).collect();
@@ -119,9 +145,10 @@ impl<W: Write> Terminal<W> {
             writeln!(self.out, "    items    {many} of {held}: {}", broken.join(", "))?;
         }
         if let Some(violation) = &evidence.violation {
-            let wanted: Vec<String> = violation.wanted.iter().map(|one| printable(one)).collect();
-            writeln!(self.out, "    wanted   {}", wanted.join("\n          or "))?;
-            writeln!(self.out, "    got      {}", printable(&violation.got))?;
+            for (at, one) in violation.wanted.iter().enumerate() {
+                self.named(if at == 0 { "wanted" } else { "      or" }, one)?;
+            }
+            self.named("got", &violation.got)?;
         }
         for line in evidence.timeline.iter().rev().take(4).rev() {
             writeln!(self.out, "    {}", paint.dim(&format!("before   {}", printable(line))))?;
@@ -152,7 +179,7 @@ impl<W: Write> Terminal<W> {
             let word = self.paint.verdict(Verdict::Blocked, Verdict::Blocked.word());
             let noun = if findings.len() == 1 { "check" } else { "checks" };
             writeln!(self.out, "\n{sign} {word}  {} {noun}", findings.len())?;
-            writeln!(self.out, "    because  {}", printable(&reason))?;
+            self.named("because", &reason)?;
             let ids: Vec<&str> = findings.iter().take(MOST_IDS).map(|f| f.check.as_str()).collect();
             let more = findings.len().saturating_sub(MOST_IDS);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -234,7 +261,7 @@ impl<W: Write> Terminal<W> {
 impl<W: Write> Observer for Terminal<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::RunStarted { target, seed, clock, scenarios, remarks, .. } => {
+            Event::RunStarted { target, seed, clock, scenarios, flows, remarks } => {
                 writeln!(
                     self.out,
                     "gatecrash {}  seed {seed}  target {}  clock {clock}  {scenarios} scenarios",
@@ -244,9 +271,17 @@ impl<W: Write> Observer for Terminal<W> {
                 for remark in *remarks {
                     writeln!(self.out, "  ! {}", self.paint.bold(remark))?;
                 }
-                Ok(())
+                let Some(live) = &mut self.live else {
+                    return Ok(());
+                };
+                live.plan(flows);
+                live.draw(self.paint, &mut self.out)
             }
             Event::ScenarioFinished { flow, name, findings, .. } => {
+                if let Some(live) = &mut self.live {
+                    live.note(*flow, findings);
+                    return live.draw(self.paint, &mut self.out);
+                }
                 if self.detail == Detail::Flow {
                     return Ok(());
                 }
@@ -259,6 +294,9 @@ impl<W: Write> Observer for Terminal<W> {
             }
             Event::CaseFound { .. } | Event::CasesRun { .. } => self.progress(event),
             Event::RunFinished(report) => {
+                if let Some(live) = &mut self.live {
+                    live.wipe(&mut self.out)?;
+                }
                 if self.detail == Detail::Flow {
                     self.flow_lines(report)?;
                 } else {
@@ -293,6 +331,9 @@ impl<W: Write> Observer for Terminal<W> {
         }
     }
 }
+
+/// The columns before the text of a named line.
+const MARGIN: usize = 13;
 
 /// More ids than this say nothing new; the JSON report has them all.
 const MOST_IDS: usize = 6;

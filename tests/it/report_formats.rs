@@ -177,7 +177,7 @@ const JUNIT: [(&str, &[&str], &[&str]); 10] = [
     (
         "testsuites",
         &["testsuite"],
-        &["name", "tests", "failures", "errors", "time", "timestamp", "uuid"],
+        &["name", "tests", "failures", "errors", "skipped", "time", "timestamp", "uuid"],
     ),
     (
         "testsuite",
@@ -351,10 +351,12 @@ fn a_path_that_cannot_be_written_is_said_before_the_run_in_every_format() {
         run.exits(2).complains("/no/such/folder/run cannot be written");
         assert_eq!(run.out, "");
     }
-    let twice = ["--report", "json=x", "--report", "html=x"];
-    gatecrash(&[&["check"], &twice[..]].concat())
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let (one, other) = (report("json", &path), report("html", &path));
+    gatecrash(&["check", "--report", &one, "--report", &other])
         .exits(2)
-        .complains("two reports would be written to x");
+        .complains("two reports would be written to");
 }
 
 #[test]

@@ -14,7 +14,7 @@ const VENOM: &[u8] = b"</pre></script><script>alert('venom')</script><img src=x 
 
 fn answer(body: &[u8]) -> Vec<u8> {
     let mut answer =
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Venom: <b>\x1b[31mred</b>\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Venom: <b>\xc2\x9b31mred</b>\r\n"
             .to_vec();
     answer.extend(format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes());
     answer.extend(body);

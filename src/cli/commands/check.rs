@@ -19,7 +19,7 @@ use crate::engine::Provision;
 use crate::event::{Event, Observer};
 use crate::model::{Flow, Origin, Report};
 use crate::report::{Detail, Format, Terminal};
-use crate::target::{Library, Profile};
+use crate::target::{HookSetting, Library, Profile};
 
 pub(in crate::cli) fn run(
     arguments: &Check,
@@ -118,7 +118,15 @@ fn run_on(
         _ => Detail::Observed,
     };
     let out = BufWriter::new(Output);
-    let mut observer = Everyone { terminal: Terminal::new(out, world.paint, detail), sinks };
+    let terminal = Terminal::new(out, world.paint, detail);
+    // A prompt must not be drawn over.
+    let asks = |hook: &HookSetting| matches!(hook, HookSetting::Tty { .. });
+    let prompts = profile.hooks.values().flatten().any(asks);
+    let terminal = match world.columns.filter(|_| !prompts) {
+        Some(columns) => terminal.on_screen(columns),
+        None => terminal,
+    };
+    let mut observer = Everyone { terminal, sinks };
     let watch = watch_interrupt(interrupt)?;
     let report = check(&plan, library, provision, &settings, &mut observer)?;
     watch.shutdown_background();

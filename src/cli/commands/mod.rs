@@ -19,3 +19,4 @@ pub(super) mod schema;
 pub(super) mod selftest;
 #[cfg(feature = "reference-server")]
 pub(super) mod serve;
+pub(super) mod shell;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use schemars::schema_for;
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::cli::arguments::{Schema, SchemaKind};
 use crate::cli::exit::Exit;
@@ -43,9 +43,9 @@ fn schema(kind: SchemaKind) -> anyhow::Result<String> {
         SchemaKind::Scenario => schema_for!(RawScenario),
         SchemaKind::Vectors => schema_for!(RawVectors),
     };
-    pretty(&schema.to_value())
+    pretty(&schema)
 }
 
-fn pretty(schema: &Value) -> anyhow::Result<String> {
+fn pretty(schema: &impl Serialize) -> anyhow::Result<String> {
     serde_json::to_string_pretty(schema).context("a schema is JSON")
 }
