@@ -103,27 +103,32 @@ async fn run_provided(
     let mut findings = judge(&law, scenario, &trace);
     let book = secrets(&trace);
     findings.iter_mut().for_each(|finding| redact(finding, &book));
-    let mut kept = course.records.then(|| record(scenario, &trace, &findings));
-    {
-        let mut all = course.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        trace.secrets.iter().for_each(|kept| all.note(&kept.value, &kept.name));
-        trace.unasked.iter().for_each(|(name, value)| all.note(value, name));
-        if let Some(record) = &mut kept {
-            // A record goes to a file at once: what other scenarios know must not stand in it either.
-            record.redact(&all.book_of(record.text().as_bytes()));
-            let text = serde_json::to_vec(&findings).unwrap_or_default();
-            let others = all.book_of(&text);
-            findings.iter_mut().for_each(|finding| redact(finding, &others));
-        }
-    }
-    if let Some(record) = &mut kept {
-        record.redact(&book.short());
-        let cut = record.steps.iter_mut().filter(|step| step.said.contains(CUT));
-        cut.for_each(|step| step.said = book.redact(&step.said));
-        record.veil();
-        record.trim(if worst(&findings) > Some(Verdict::Known) { LONG_BODY } else { SHORT_BODY });
-    }
+    let kept = course.records.then(|| record(scenario, &trace, &findings));
+    let kept = keep_secrets(course, &trace, (&mut findings, kept), &book);
     Done { findings, record: kept }
+}
+
+/// Notes the secrets of a trace, and takes out of what goes to a file at once what any scenario knows to be one.
+fn keep_secrets(
+    course: &Course<'_>,
+    trace: &Trace,
+    (findings, record): (&mut Vec<Finding>, Option<ScenarioRecord>),
+    book: &SecretBook,
+) -> Option<ScenarioRecord> {
+    let mut all = course.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    trace.secrets.iter().for_each(|kept| all.note(&kept.value, &kept.name));
+    trace.unasked.iter().for_each(|(name, value)| all.note(value, name));
+    let mut record = record?;
+    record.redact(&all.book_of(record.text().as_bytes()));
+    let others = all.book_of(&serde_json::to_vec(findings).unwrap_or_default());
+    drop(all);
+    findings.iter_mut().for_each(|finding| redact(finding, &others));
+    record.redact(&book.short());
+    let cut = record.steps.iter_mut().filter(|step| step.said.contains(CUT));
+    cut.for_each(|step| step.said = book.redact(&step.said));
+    record.veil();
+    record.trim(if worst(findings) > Some(Verdict::Known) { LONG_BODY } else { SHORT_BODY });
+    Some(record)
 }
 
 /// Bodies of scenarios in which something is wrong are kept up to this length.

@@ -3,6 +3,8 @@
 //! A trace is what the judge needs; a record is what a reader needs. It keeps the bytes that crossed the wire, so that
 //! a report can show them long after the server is gone.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -236,7 +238,8 @@ fn veiled(text: &str) -> String {
         let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         let (word, more) = rest.split_at(end);
         if looks_like_a_token(word) {
-            out.push_str(&format!("${{{} characters}}", word.len()));
+            // Writing to a text cannot fail.
+            let _ = write!(out, "${{{} characters}}", word.len());
         } else {
             out.push_str(word);
         }

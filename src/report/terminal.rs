@@ -258,6 +258,43 @@ impl<W: Write> Terminal<W> {
     }
 }
 
+impl<W: Write> Terminal<W> {
+    /// All that there is to say in the end.
+    fn finish(&mut self, report: &Report) -> io::Result<()> {
+        if let Some(live) = &mut self.live {
+            live.wipe(&mut self.out)?;
+        }
+        if self.detail == Detail::Flow {
+            self.flow_lines(report)?;
+        } else {
+            writeln!(self.out, "{}", self.paint.bold("every answer"))?;
+            for finding in report.findings.iter().filter(|finding| finding.scenario == "always") {
+                self.check_line(finding)?;
+            }
+        }
+        let told = |f: &&Finding| {
+            !matches!(
+                f.verdict,
+                Verdict::Pass
+                    | Verdict::Info
+                    | Verdict::NotApplicable
+                    | Verdict::Excluded
+                    | Verdict::Blocked
+            )
+        };
+        let brief = self.detail != Detail::Observed;
+        let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
+        for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
+            self.finding(finding)?;
+        }
+        if brief {
+            self.known(report)?;
+        }
+        self.blocked(report)?;
+        self.summary(report)
+    }
+}
+
 impl<W: Write> Observer for Terminal<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
@@ -293,41 +330,7 @@ impl<W: Write> Observer for Terminal<W> {
                 Ok(())
             }
             Event::CaseFound { .. } | Event::CasesRun { .. } => self.progress(event),
-            Event::RunFinished(report) => {
-                if let Some(live) = &mut self.live {
-                    live.wipe(&mut self.out)?;
-                }
-                if self.detail == Detail::Flow {
-                    self.flow_lines(report)?;
-                } else {
-                    writeln!(self.out, "{}", self.paint.bold("every answer"))?;
-                    for finding in
-                        report.findings.iter().filter(|finding| finding.scenario == "always")
-                    {
-                        self.check_line(finding)?;
-                    }
-                }
-                let told = |f: &&Finding| {
-                    !matches!(
-                        f.verdict,
-                        Verdict::Pass
-                            | Verdict::Info
-                            | Verdict::NotApplicable
-                            | Verdict::Excluded
-                            | Verdict::Blocked
-                    )
-                };
-                let brief = self.detail != Detail::Observed;
-                let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
-                for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
-                    self.finding(finding)?;
-                }
-                if brief {
-                    self.known(report)?;
-                }
-                self.blocked(report)?;
-                self.summary(report)
-            }
+            Event::RunFinished(report) => self.finish(report),
         }
     }
 }

@@ -23,5 +23,6 @@ mod reports;
 mod schema;
 mod selftest;
 mod serve;
+mod shell;
 mod support;
 mod tidy;

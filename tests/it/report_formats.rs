@@ -380,3 +380,26 @@ fn the_page_is_one_file_that_asks_for_nothing_from_elsewhere() {
         assert!(page.contains(part), "no {part}");
     }
 }
+
+#[test]
+fn the_json_report_of_a_load_run_fits_its_schema_and_makes_every_other_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("load.json");
+    let to = report("json", &json);
+    let load = ["load", "--flow", "jwt-login", "-n", "100", "-c", "2", "--tokens", "5"];
+    gatecrash(&[&load[..], &["--report", &to]].concat()).exits(0);
+    let schema = serde_json::from_str(&gatecrash(&["schema", "load-report"]).exits(0).out).unwrap();
+    fits(&serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap(), &schema);
+    for (format, part) in [
+        ("html", "Latency by percentile"),
+        ("csv", "second,sent,"),
+        ("markdown", "answers a second"),
+    ] {
+        let path = folder.path().join(format);
+        let to = report(format, &path);
+        gatecrash(&["report", json.to_str().unwrap(), "--to", &to]).exits(0);
+        assert!(std::fs::read_to_string(path).unwrap().contains(part), "{format}");
+    }
+    let hdr = report("hdr", &folder.path().join("hdr"));
+    gatecrash(&["report", json.to_str().unwrap(), "--to", &hdr]).exits(2).complains("no format");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use regex::Regex;
 
 use crate::report_formats::{Written, all_formats};
-use crate::support::{answer_each, serve_each};
+use crate::support::{answer_each, gatecrash, report, serve_each};
 
 /// Markup, escape sequences, control characters, turned directions, invalid UTF-8, syntax of each format.
 const VENOM: &[u8] = b"</pre></script><script>alert('venom')</script><img src=x onerror=alert(1)>\
@@ -75,4 +75,33 @@ fn ten_megabytes_of_answer_make_no_large_report() {
         assert!(text.len() < 2 << 20, "{format} has {} bytes", text.len());
     }
     assert!(written.run.out.len() < 1 << 20, "{}", written.run.out.len());
+}
+
+#[test]
+fn nothing_that_a_server_says_acts_in_the_reports_of_a_load_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = answer(VENOM);
+    let address = serve_each(move |stream| answer_each(stream, &answer));
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "0123456789abcdef0123456789abcdef01234567\n").unwrap();
+    let formats = ["csv", "html", "json", "markdown"];
+    let paths = formats.map(|format| (format, folder.path().join(format)));
+    let reports = paths.each_ref().map(|(format, path)| report(format, path));
+    let target = format!("http://{address}");
+    let mut arguments = vec!["load", &target, "--flow", "visitor-login", "-n", "20", "-c", "1"];
+    arguments.extend(["--tokens-from", tokens.to_str().unwrap()]);
+    reports.iter().for_each(|to| arguments.extend(["--report", to]));
+    let run = gatecrash(&arguments);
+    run.exits(1);
+    let mut texts: Vec<(&str, String)> = paths
+        .iter()
+        .map(|(format, path)| (*format, std::fs::read_to_string(path).unwrap()))
+        .collect();
+    texts.push(("terminal", run.out.clone()));
+    assert!(texts.iter().filter(|(_, text)| text.contains("venom")).count() >= 3);
+    for (format, text) in &texts {
+        for (_, pattern) in DEADLY.iter().filter(|(of, _)| of.is_empty() || of == format) {
+            assert!(!Regex::new(pattern).unwrap().is_match(text), "{format} has {pattern}");
+        }
+    }
 }

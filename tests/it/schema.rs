@@ -32,102 +32,104 @@ fn walk(value: &Value, schema: &Value, root: &Value, path: &str, found: &mut Vec
         Value::Object(rules) => rules,
         other => panic!("{other} is no schema"),
     };
-    let own = found.len();
-    let mut said = Vec::new();
-    let mut say = |what: String| said.push(format!("{path}: {what}"));
     for (keyword, rule) in rules {
-        match keyword.as_str() {
-            keyword if SILENT.contains(&keyword) => {}
-            // Looked at with the members.
-            "properties" | "patternProperties" | "additionalProperties" => {}
-            "type" => {
-                let words: Vec<&str> = match rule {
-                    Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
-                    word => word.as_str().into_iter().collect(),
-                };
-                if !words.iter().any(|word| is(value, word)) {
-                    say(format!("is no {}: {}", words.join(" or "), short(value)));
-                }
-            }
-            "enum" if !rule.as_array().unwrap().contains(value) => {
-                say(format!("is none of {rule}: {value}"))
-            }
-            "const" if rule != value => say(format!("is not {rule}: {}", short(value))),
-            "minimum" if value.as_f64().is_some_and(|n| n < rule.as_f64().unwrap()) => {
-                say(format!("is below {rule}"))
-            }
-            "maximum" if value.as_f64().is_some_and(|n| n > rule.as_f64().unwrap()) => {
-                say(format!("is above {rule}"))
-            }
-            "minItems"
-                if value
-                    .as_array()
-                    .is_some_and(|list| list.len() < rule.as_u64().unwrap() as usize) =>
-            {
-                say("has too few".to_owned())
-            }
-            "maxItems"
-                if value
-                    .as_array()
-                    .is_some_and(|list| list.len() > rule.as_u64().unwrap() as usize) =>
-            {
-                say("has too many".to_owned())
-            }
-            "enum" | "const" | "minimum" | "maximum" | "minItems" | "maxItems" => {}
-            "uniqueItems" => {
-                let list: Vec<String> =
-                    value.as_array().into_iter().flatten().map(ToString::to_string).collect();
-                if list.iter().collect::<BTreeSet<_>>().len() < list.len() {
-                    say("has something twice".to_owned());
-                }
-            }
-            "pattern" => {
-                let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
-                if value.as_str().is_some_and(|text| !pattern.is_match(text)) {
-                    say(format!("does not match {rule}: {}", short(value)));
-                }
-            }
-            "required" => {
-                for name in rule.as_array().unwrap().iter().filter_map(Value::as_str) {
-                    if value.as_object().is_some_and(|members| !members.contains_key(name)) {
-                        say(format!("has no {name}"));
-                    }
-                }
-            }
-            "$ref" => {
-                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
-                walk(value, root.pointer(pointer).unwrap(), root, path, found);
-            }
-            "items" => {
-                for (at, item) in value.as_array().into_iter().flatten().enumerate() {
-                    walk(item, rule, root, &format!("{path}[{at}]"), found);
-                }
-            }
-            "prefixItems" => {
-                let rules = rule.as_array().unwrap();
-                for (at, (item, rule)) in
-                    value.as_array().into_iter().flatten().zip(rules).enumerate()
-                {
-                    walk(item, rule, root, &format!("{path}[{at}]"), found);
-                }
-            }
-            "anyOf" | "oneOf" => {
-                let all = rule.as_array().unwrap().iter().map(|rule| {
-                    let mut inner = Vec::new();
-                    walk(value, rule, root, path, &mut inner);
-                    inner
-                });
-                let all: Vec<Vec<String>> = all.collect();
-                let fitting = all.iter().filter(|inner| inner.is_empty()).count();
-                if fitting == 0 || (keyword == "oneOf" && fitting > 1) {
-                    say(format!("fits {fitting} alternatives: {all:?}"));
-                }
-            }
-            other => panic!("the keyword {other} is not known here"),
+        let inner = match keyword.as_str() {
+            "$ref" | "anyOf" | "oneOf" => alternatives(value, keyword, rule, root, path),
+            "items" | "prefixItems" => elements(value, rule, root, path),
+            keyword => misfit(value, keyword, rule)
+                .map(|what| format!("{path}: {what}"))
+                .into_iter()
+                .collect(),
+        };
+        found.extend(inner);
+    }
+    members(value, rules, root, path, found);
+}
+
+/// What one keyword that looks at the value itself has against it.
+fn misfit(value: &Value, keyword: &str, rule: &Value) -> Option<String> {
+    let (number, list) = (value.as_f64(), value.as_array());
+    let bound = || rule.as_f64().unwrap();
+    match keyword {
+        keyword if SILENT.contains(&keyword) => None,
+        // Looked at with the members.
+        "properties" | "patternProperties" | "additionalProperties" => None,
+        "type" => {
+            let words: Vec<&str> = match rule {
+                Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
+                word => word.as_str().into_iter().collect(),
+            };
+            let fits = words.iter().any(|word| is(value, word));
+            (!fits).then(|| format!("is no {}: {}", words.join(" or "), short(value)))
+        }
+        "enum" => (!rule.as_array().unwrap().contains(value))
+            .then(|| format!("is none of {rule}: {value}")),
+        "const" => (rule != value).then(|| format!("is not {rule}: {}", short(value))),
+        "minimum" => number.filter(|n| *n < bound()).map(|_| format!("is below {rule}")),
+        "maximum" => number.filter(|n| *n > bound()).map(|_| format!("is above {rule}")),
+        "minItems" => {
+            list.filter(|list| (list.len() as f64) < bound()).map(|_| "has too few".to_owned())
+        }
+        "maxItems" => {
+            list.filter(|list| list.len() as f64 > bound()).map(|_| "has too many".to_owned())
+        }
+        "uniqueItems" => {
+            let texts: Vec<String> = list.into_iter().flatten().map(ToString::to_string).collect();
+            let twice = texts.iter().collect::<BTreeSet<_>>().len() < texts.len();
+            twice.then(|| "has something twice".to_owned())
+        }
+        "pattern" => {
+            let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
+            let misses = value.as_str().is_some_and(|text| !pattern.is_match(text));
+            misses.then(|| format!("does not match {rule}: {}", short(value)))
+        }
+        "required" => {
+            let members = value.as_object()?;
+            let mut names = rule.as_array().unwrap().iter().filter_map(Value::as_str);
+            names.find(|name| !members.contains_key(*name)).map(|name| format!("has no {name}"))
+        }
+        other => panic!("the keyword {other} is not known here"),
+    }
+}
+
+/// What the schemas that a keyword names have against a value.
+fn alternatives(
+    value: &Value,
+    keyword: &str,
+    rule: &Value,
+    root: &Value,
+    path: &str,
+) -> Vec<String> {
+    let against = |rule: &Value| {
+        let mut inner = Vec::new();
+        walk(value, rule, root, path, &mut inner);
+        inner
+    };
+    if keyword == "$ref" {
+        let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
+        return against(root.pointer(pointer).unwrap());
+    }
+    let all: Vec<Vec<String>> = rule.as_array().unwrap().iter().map(against).collect();
+    let fitting = all.iter().filter(|inner| inner.is_empty()).count();
+    if fitting == 0 || (keyword == "oneOf" && fitting > 1) {
+        return vec![format!("{path}: fits {fitting} alternatives: {all:?}")];
+    }
+    Vec::new()
+}
+
+/// What is wrong with the elements of a list: all have one schema, or each its own.
+fn elements(value: &Value, rule: &Value, root: &Value, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, item) in value.as_array().into_iter().flatten().enumerate() {
+        let own = match rule {
+            Value::Array(rules) => rules.get(at),
+            rule => Some(rule),
+        };
+        if let Some(own) = own {
+            walk(item, own, root, &format!("{path}[{at}]"), &mut found);
         }
     }
-    found.splice(own..own, said);
-    members(value, rules, root, path, found);
+    found
 }
 
 fn members(

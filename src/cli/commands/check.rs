@@ -208,16 +208,17 @@ impl<W: Write> Observer for Everyone<W> {
 
 /// How a run is started, for whoever wants to do it again.
 fn origin(arguments: &Check, scenarios: Option<&Path>) -> Origin {
+    #[cfg(feature = "reference-server")]
+    let (faults, variants) = (arguments.fault.clone(), arguments.variant.clone());
+    #[cfg(not(feature = "reference-server"))]
+    let (faults, variants) = (Vec::new(), Vec::new());
     Origin {
         command: "check".to_owned(),
         target: arguments.target.clone(),
-        #[cfg(feature = "reference-server")]
-        faults: arguments.fault.clone(),
-        #[cfg(feature = "reference-server")]
-        variants: arguments.variant.clone(),
+        faults,
+        variants,
         level: arguments.level.name().to_owned(),
         reach: arguments.reach.words(),
         scenarios: scenarios.map(|folder| folder.display().to_string()),
-        ..Origin::default()
     }
 }

@@ -48,8 +48,8 @@ fn clause(
         return Ok(None);
     };
     let mut text = vec![format!("clause {}  {}\n\n{}", clause.id, clause.level, clause.text)];
-    let contracts = library.catalogue.contracts().iter();
-    let home = contracts.filter(|contract| contract.clauses.contains_key(&clause.id)).next_back();
+    let mut contracts = library.catalogue.contracts().iter();
+    let home = contracts.rfind(|contract| contract.clauses.contains_key(&clause.id));
     let document = home.map_or("the flow's own document", |home| home.source.trim());
     let source = clause.source.as_deref().unwrap_or(document);
     text.push(format!("\nsource: {source} (tier {})", clause.tiers()));

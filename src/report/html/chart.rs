@@ -97,12 +97,41 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let at = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
     let up = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
-    let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
     writeln!(
         out,
         "<figure class=\"plot\"><figcaption>{0}</figcaption><svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{0}\">",
         Text(title)
     )?;
+    frame((x, y), (&at, &up), out)?;
+    for one in series.iter().filter(|one| !one.points.is_empty()) {
+        let point = |(index, (px, py)): (usize, &(f64, f64))| {
+            let letter = if index == 0 { 'M' } else { 'L' };
+            format!("{letter}{:.1} {:.1}", at(*px), up(*py))
+        };
+        let path: String = one.points.iter().enumerate().map(point).collect();
+        writeln!(out, "<path class=\"{}\" d=\"{path}\"/>", one.class)?;
+        for (px, py) in one.points.iter().filter(|_| one.dots) {
+            writeln!(
+                out,
+                "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
+                one.class,
+                at(*px),
+                up(*py)
+            )?;
+        }
+    }
+    writeln!(out, "</svg>")?;
+    legend(series, out)?;
+    writeln!(out, "</figure>")
+}
+
+/// The lines behind the curves, and what they mean.
+fn frame(
+    (x, y): (&Axis, &Axis),
+    (at, up): (&dyn Fn(f64) -> f64, &dyn Fn(f64) -> f64),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
     for (value, label) in &y.ticks {
         let place = up(*value);
         writeln!(
@@ -130,38 +159,24 @@ pub(super) fn write(
         LEFT + 6.0,
         TOP + 10.0,
         Text(y.name)
-    )?;
-    for one in series.iter().filter(|one| !one.points.is_empty()) {
-        let mut path = String::new();
-        for (index, (px, py)) in one.points.iter().enumerate() {
-            let letter = if index == 0 { 'M' } else { 'L' };
-            path.push_str(&format!("{letter}{:.1} {:.1}", at(*px), up(*py)));
-        }
-        writeln!(out, "<path class=\"{}\" d=\"{path}\"/>", one.class)?;
-        for (px, py) in one.points.iter().filter(|_| one.dots) {
-            writeln!(
-                out,
-                "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
-                one.class,
-                at(*px),
-                up(*py)
-            )?;
-        }
+    )
+}
+
+/// The names of the curves, where there are several.
+fn legend(series: &[Series], out: &mut dyn Write) -> io::Result<()> {
+    if series.len() < 2 {
+        return Ok(());
     }
-    writeln!(out, "</svg>")?;
-    if series.len() > 1 {
-        write!(out, "<p class=\"legend\">")?;
-        for one in series {
-            write!(
-                out,
-                "<span><svg width=\"22\" height=\"8\" class=\"chart\" aria-hidden=\"true\"><path class=\"{}\" d=\"M0 4H22\"/></svg>{}</span>",
-                one.class,
-                Text(&one.name)
-            )?;
-        }
-        writeln!(out, "</p>")?;
+    write!(out, "<p class=\"legend\">")?;
+    for one in series {
+        write!(
+            out,
+            "<span><svg viewBox=\"0 0 22 8\" class=\"chart\" aria-hidden=\"true\"><path class=\"{}\" d=\"M0 4H22\"/></svg>{}</span>",
+            one.class,
+            Text(&one.name)
+        )?;
     }
-    writeln!(out, "</figure>")
+    writeln!(out, "</p>")
 }
 
 /// A number without digits that say nothing.

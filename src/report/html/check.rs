@@ -37,18 +37,18 @@ pub(super) fn write(
         Text(&finding.title)
     )?;
     for clause in &finding.covers {
-        match report.catalogue.get(clause) {
-            Some(text) => writeln!(
-                out,
-                "<blockquote><b>{clause}</b> <em>{}</em> {}<cite>{}</cite></blockquote>",
-                text.level,
-                Text(&text.text),
-                Text(&text.source)
-            )?,
-            None => {
-                writeln!(out, "<p><b>{}</b> <em>{}</em></p>", Text(clause.as_str()), finding.level)?
-            }
-        }
+        let Some(text) = report.catalogue.get(clause) else {
+            let id = Text(clause.as_str());
+            writeln!(out, "<p><b>{id}</b> <em>{}</em></p>", finding.level)?;
+            continue;
+        };
+        writeln!(
+            out,
+            "<blockquote><b>{clause}</b> <em>{}</em> {}<cite>{}</cite></blockquote>",
+            text.level,
+            Text(&text.text),
+            Text(&text.source)
+        )?;
     }
     if let Some(reason) = &finding.deviation {
         writeln!(out, "<p><b>deviation</b> {}</p>", Text(reason))?;

@@ -150,6 +150,11 @@ pub(super) fn percentiles(
     chart::write("Latency by percentile", (&x, &y), &series, out)
 }
 
+/// The seconds that were measured as a whole: the last one rarely is.
+fn whole(timeline: &[SecondReport]) -> &[SecondReport] {
+    &timeline[..timeline.len().saturating_sub(1).max(timeline.len().min(1))]
+}
+
 fn seconds_axis(timelines: &[&[SecondReport]]) -> Axis {
     let last = timelines.iter().map(|timeline| timeline.len()).max().unwrap_or_default();
     Axis::linear("seconds", last.saturating_sub(1).max(1) as f64, short)
@@ -163,7 +168,7 @@ pub(super) fn throughput(
     let timelines: Vec<&[SecondReport]> = rows.iter().map(|(.., timeline)| *timeline).collect();
     let mut series: Vec<Series> = Vec::new();
     for (class, name, timeline) in rows {
-        let points = timeline.iter().map(|one| (one.second as f64, one.answers as f64));
+        let points = whole(timeline).iter().map(|one| (one.second as f64, one.answers as f64));
         series.push(Series {
             class,
             name: (*name).to_owned(),
@@ -175,7 +180,8 @@ pub(super) fn throughput(
     if let [(_, _, timeline)] = rows
         && timeline.iter().any(|one| wrong(one) > 0)
     {
-        let points = timeline.iter().map(|one| (one.second as f64, wrong(one) as f64)).collect();
+        let points = whole(timeline).iter().map(|one| (one.second as f64, wrong(one) as f64));
+        let points = points.collect();
         series.push(Series { class: "c", name: "wrong or failed".to_owned(), points, dots: false });
     }
     let most = series.iter().flat_map(|one| &one.points).map(|point| point.1).fold(0.0, f64::max);
@@ -191,7 +197,10 @@ fn latencies(timeline: &[SecondReport], out: &mut dyn Write) -> io::Result<()> {
     let series = rows.map(|(class, name, of)| Series {
         class,
         name: name.to_owned(),
-        points: timeline.iter().map(|one| (one.second as f64, micros(of(&one.response)))).collect(),
+        points: whole(timeline)
+            .iter()
+            .map(|one| (one.second as f64, micros(of(&one.response))))
+            .collect(),
         dots: false,
     });
     let values = || series.iter().flat_map(|one| &one.points).map(|point| point.1);

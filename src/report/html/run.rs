@@ -90,7 +90,23 @@ fn header(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             Paint::sign(verdict)
         )?;
     }
-    writeln!(out, "</p>\n<dl class=\"facts\">")?;
+    writeln!(out, "</p>")?;
+    facts(report, out)?;
+    if report.interrupted {
+        writeln!(
+            out,
+            "<p class=\"remark\">The run was interrupted: what follows is not all of it.</p>"
+        )?;
+    }
+    for remark in &report.remarks {
+        writeln!(out, "<p class=\"remark\">{}</p>", Text(remark))?;
+    }
+    writeln!(out, "</header>")
+}
+
+/// What was checked, and how.
+fn facts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "<dl class=\"facts\">")?;
     let mut fact = |name: &str, value: &str| {
         writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(value))
     };
@@ -107,17 +123,7 @@ fn header(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(origin) = report.origin.as_ref().filter(|origin| !origin.faults.is_empty()) {
         fact("faults", &origin.faults.join(", "))?;
     }
-    writeln!(out, "</dl>")?;
-    if report.interrupted {
-        writeln!(
-            out,
-            "<p class=\"remark\">The run was interrupted: what follows is not all of it.</p>"
-        )?;
-    }
-    for remark in &report.remarks {
-        writeln!(out, "<p class=\"remark\">{}</p>", Text(remark))?;
-    }
-    writeln!(out, "</header>")
+    writeln!(out, "</dl>")
 }
 
 /// The clauses as one bar.

@@ -64,7 +64,7 @@ fn timeline(
     }
     writeln!(
         out,
-        "<svg class=\"timeline\" viewBox=\"0 0 640 46\" role=\"img\" aria-label=\"steps on the server's clock, {} in all\"><line x1=\"10\" y1=\"18\" x2=\"630\" y2=\"18\"/>",
+        "<figure class=\"plot\"><svg class=\"timeline\" viewBox=\"0 0 640 46\" role=\"img\" aria-label=\"steps on the server's clock, {} in all\"><line x1=\"10\" y1=\"18\" x2=\"630\" y2=\"18\"/>",
         seconds(last)
     )?;
     for quarter in 0..=4_i32 {
@@ -88,7 +88,7 @@ fn timeline(
             )?;
         }
     }
-    writeln!(out, "</svg>")
+    writeln!(out, "</svg></figure>")
 }
 
 fn write_step(step: &StepRecord, broken: bool, out: &mut dyn Write) -> io::Result<()> {
