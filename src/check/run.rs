@@ -14,14 +14,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
 use super::baseline::apply_baseline;
-use super::lanes::{Order, order};
+use super::lanes::{Order, order, replacing};
 use super::merge::{clause_states, merge, texts, unheard};
 use super::one::{self, Done};
 use super::plan::Plan;
 use crate::engine::{Budget, Connection, Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::model::{
-    CheckId, Evidence, Finding, KnownSecrets, Report, Request, ScenarioRecord, Verdict, WireError,
+    CheckId, Evidence, Finding, Flow, KnownSecrets, Report, Request, ScenarioRecord, Verdict,
+    WireError,
 };
 use crate::target::{Baseline, Library, Profile};
 
@@ -87,13 +88,12 @@ pub fn check(
     runtime.block_on(reach(&first.profile, &connection))?;
     let (target, clock) = (first.profile.name.clone(), connection.clock.mode());
     let remarks = first.profile.remarks();
-    let flows = plan.sizes();
     observer.hear(&Event::RunStarted {
         target: &target,
         seed: settings.seed,
         clock,
         scenarios: plan.scenarios.len(),
-        flows: &flows,
+        flows: &plan.sizes(),
         remarks: &remarks,
     })?;
 
@@ -101,16 +101,24 @@ pub fn check(
     let budget = first.profile.limits.max_failed_logins.map(Budget::new);
     let secrets = Mutex::default();
     let records = observer.wants_records();
-    let course =
-        Course { plan, library, provision, settings, started, baseline, budget, secrets, records };
+    let replacing = replacing(&first.profile);
+    let course = Course {
+        plan,
+        library,
+        provision,
+        settings,
+        started,
+        baseline,
+        budget,
+        secrets,
+        replacing,
+        records,
+    };
     let (all, mut scenarios, interrupted) = run_all(&course, &runtime, observer, clock == "real")?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
     let secrets = course.secrets.into_inner().unwrap_or_else(PoisonError::into_inner);
-    redact_across(&mut findings, &secrets)?;
-    for record in &mut scenarios {
-        record.redact(&secrets.book_of(record.text().as_bytes()));
-    }
+    redact_across((&mut findings, &mut scenarios), &secrets)?;
     apply_baseline(&mut findings, baseline, settings.today);
     findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
     let clauses = clause_states(library, &plan.flows(), &findings);
@@ -137,7 +145,13 @@ pub fn check(
 
 /// Takes out of findings what another scenario knows to be a secret: a scenario that only looks for refusals does not
 /// know the token that a careless server hands out all the same.
-fn redact_across(findings: &mut [Finding], secrets: &KnownSecrets) -> Result<(), CheckError> {
+fn redact_across(
+    (findings, records): (&mut [Finding], &mut [ScenarioRecord]),
+    secrets: &KnownSecrets,
+) -> Result<(), CheckError> {
+    for record in records {
+        record.redact(&secrets.book_of(record.text().as_bytes()));
+    }
     let text = serde_json::to_vec(findings).map_err(std::io::Error::from)?;
     let book = secrets.book_of(&text);
     if !book.is_empty() {
@@ -159,6 +173,8 @@ pub(super) struct Course<'a> {
     pub(super) budget: Option<Budget>,
     /// Every secret that any scenario came to know.
     pub(super) secrets: Mutex<KnownSecrets>,
+    /// The flows in which a new token of an account may end the one before it.
+    pub(super) replacing: BTreeSet<Flow>,
     /// Whether what each scenario did is kept.
     pub(super) records: bool,
 }
@@ -283,7 +299,7 @@ async fn work_shared(
     mut stop: watch::Receiver<()>,
     tell: UnboundedSender<Outcome>,
 ) {
-    let Order { alone, lanes } = order(&course.plan.scenarios, real_time);
+    let Order { alone, lanes } = order(&course.plan.scenarios, real_time, &course.replacing);
     let go = |lane: Vec<usize>, resets: bool| {
         let tell = tell.clone();
         async move {

@@ -96,6 +96,8 @@ pub struct Origin {
     pub faults: Vec<String>,
     /// Gaps of the embedded reference server that were decided, `FLOW.GAP=ANSWER`.
     pub variants: Vec<String>,
+    /// How long things lived at the embedded reference server, `FLOW.NAME=TIME`.
+    pub lifetimes: Vec<String>,
     /// How often races and statistics were repeated: `quick`, `default` or `thorough`.
     pub level: String,
     /// The arguments that say how the target is reached, as they were given: `--control http://127.0.0.1:8081`.

@@ -97,7 +97,7 @@ fn nothing_that_a_server_says_acts_in_the_reports_of_a_load_run() {
         .iter()
         .map(|(format, path)| (*format, std::fs::read_to_string(path).unwrap()))
         .collect();
-    texts.push(("terminal", run.out.clone()));
+    texts.push(("terminal", run.out));
     assert!(texts.iter().filter(|(_, text)| text.contains("venom")).count() >= 3);
     for (format, text) in &texts {
         for (_, pattern) in DEADLY.iter().filter(|(of, _)| of.is_empty() || of == format) {

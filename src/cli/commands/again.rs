@@ -88,6 +88,8 @@ fn as_check(
             if arguments.variant.is_empty() { &origin.variants } else { &arguments.variant };
         words.extend(faults.iter().flat_map(|fault| ["--fault".to_owned(), fault.clone()]));
         words.extend(variants.iter().flat_map(|one| ["--variant".to_owned(), one.clone()]));
+        let lifetimes = origin.lifetimes.iter();
+        words.extend(lifetimes.flat_map(|one| ["--lifetime".to_owned(), one.clone()]));
     }
     let reach = arguments.reach.words();
     words.extend(if reach.is_empty() && !elsewhere { origin.reach.clone() } else { reach });

@@ -55,8 +55,9 @@ fn run_target(
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
-            if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
-                let message = "--fault and --variant are for the embedded reference server, which runs without a target";
+            let embedded = [&arguments.fault, &arguments.variant, &arguments.lifetime];
+            if embedded.iter().any(|of| !of.is_empty()) {
+                let message = "--fault, --variant and --lifetime are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
             let fixed = target::fixed(target, &arguments.reach, library, scenarios, world)?;
@@ -209,14 +210,16 @@ impl<W: Write> Observer for Everyone<W> {
 /// How a run is started, for whoever wants to do it again.
 fn origin(arguments: &Check, scenarios: Option<&Path>) -> Origin {
     #[cfg(feature = "reference-server")]
-    let (faults, variants) = (arguments.fault.clone(), arguments.variant.clone());
+    let (faults, variants, lifetimes) =
+        (arguments.fault.clone(), arguments.variant.clone(), arguments.lifetime.clone());
     #[cfg(not(feature = "reference-server"))]
-    let (faults, variants) = (Vec::new(), Vec::new());
+    let (faults, variants, lifetimes) = (Vec::new(), Vec::new(), Vec::new());
     Origin {
         command: "check".to_owned(),
         target: arguments.target.clone(),
         faults,
         variants,
+        lifetimes,
         level: arguments.level.name().to_owned(),
         reach: arguments.reach.words(),
         scenarios: scenarios.map(|folder| folder.display().to_string()),

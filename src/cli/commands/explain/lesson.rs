@@ -79,7 +79,7 @@ fn request(profile: &Profile, scenario: &Scenario, check: &CheckId) -> Option<St
     let label = label(scenario, &scenario.steps, check)?;
     let settings =
         Settings { headers: profile.headers.clone(), seed: 1, effort: Effort::Quick, budget: None };
-    let acts = rehearse(binding, &settings, scenario);
+    let acts = rehearse(binding, &settings, scenario, false);
     let of_step = acts.iter().filter(|act| act.step.starts_with(&label));
     of_step.filter(|act| !act.step.contains("control")).rev().find_map(|act| act.request.clone())
 }
