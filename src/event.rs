@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::model::{Finding, Flow, Report};
+use crate::model::{Finding, Flow, Report, ScenarioRecord};
 
 /// Something happened in a job.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub enum Event<'a> {
         clock: &'a str,
         /// How many scenarios are planned.
         scenarios: usize,
+        /// How many of them each flow has.
+        flows: &'a [(Flow, usize)],
         /// What a reader must know before believing any finding.
         remarks: &'a [String],
     },
@@ -55,6 +57,8 @@ pub enum Event<'a> {
         name: &'a str,
         /// Its findings.
         findings: &'a [Finding],
+        /// What it did, when somebody who listens wants to know.
+        record: Option<&'a ScenarioRecord>,
     },
 }
 
@@ -65,4 +69,9 @@ pub trait Observer {
     /// # Errors
     /// When what is heard could not be written.
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()>;
+
+    /// Whether it wants to know what each scenario did. Keeping that takes time.
+    fn wants_records(&self) -> bool {
+        false
+    }
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use crate::contract::Clause;
-use crate::model::{CheckId, ClauseId, ClauseState, Evidence, Finding, Flow, Level, Verdict};
+use crate::model::{
+    CheckId, ClauseId, ClauseState, ClauseText, Evidence, Finding, Flow, Level, Verdict,
+};
 use crate::target::Library;
 
 /// Puts the findings of one check together: the gravest verdict stands.
@@ -75,6 +77,25 @@ pub(super) fn clause_states(
     };
     let clauses = library.catalogue.clauses().filter(meant);
     clauses.map(|(_, clause)| (clause.id.clone(), state(&clause.id))).collect()
+}
+
+/// What each clause that a run is about says.
+pub(super) fn texts(
+    library: &Library,
+    clauses: &BTreeMap<ClauseId, ClauseState>,
+) -> BTreeMap<ClauseId, ClauseText> {
+    let contracts = library.catalogue.contracts();
+    let source = |flow: Flow| {
+        let contract = contracts.iter().find(|contract| contract.flow == flow);
+        contract.map_or_else(String::new, |contract| contract.source.trim().to_owned())
+    };
+    let of = library.catalogue.clauses().filter(|(_, clause)| clauses.contains_key(&clause.id));
+    of.map(|(flow, clause)| {
+        let source = clause.source.clone().unwrap_or_else(|| source(flow));
+        let text = ClauseText { flow, level: clause.level, text: clause.text.clone(), source };
+        (clause.id.clone(), text)
+    })
+    .collect()
 }
 
 #[cfg(test)]

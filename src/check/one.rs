@@ -5,30 +5,51 @@ use std::sync::{Arc, PoisonError};
 use super::lanes::SHAKING;
 use super::plan::Planned;
 use super::run::Course;
-use crate::engine::{Connection, Engine, Law, Provided, Settings, judge};
+use crate::engine::{Connection, Engine, Law, Provided, Settings, judge, record};
 use crate::hook::HookCall;
 use crate::model::{
-    CheckId, Evidence, Finding, SecretBook, SentAndReceived, Trace, Verdict, Violation,
+    CUT, CheckId, Evidence, Finding, ScenarioRecord, SecretBook, SentAndReceived, Trace, Verdict,
+    Violation,
 };
 use crate::scenario::{Action, Check, HookStep, Need, Scenario};
 use crate::target::{FlowBinding, KEY_HOLDERS};
 
+/// What a scenario found, and what it did where that is kept.
+pub(super) struct Done {
+    pub(super) findings: Vec<Finding>,
+    pub(super) record: Option<ScenarioRecord>,
+}
+
+impl From<Vec<Finding>> for Done {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self { findings, record: None }
+    }
+}
+
 /// Runs a scenario as often as the settings ask, each time with a server in its first state; one that is shared is
 /// `reset`, unless others are at work on it.
-pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>, resets: bool) -> Vec<Finding> {
+pub(super) async fn run(planned: &Planned<'_>, course: &Course<'_>, resets: bool) -> Done {
     let scenario = planned.scenario;
-    let mut repeats: Vec<Vec<Finding>> = Vec::new();
+    let (mut repeats, mut records) = (Vec::new(), Vec::new());
     for repeat in 0..course.settings.repeat.max(1) {
-        let findings = match course.provision.provide() {
+        let done = match course.provision.provide() {
             Ok(provided) => {
                 let resets = resets && provided.guard.is_none();
                 run_provided(scenario, course, &provided, (u64::from(repeat), resets)).await
             }
-            Err(reason) => without(scenario, Verdict::Error, &reason),
+            Err(reason) => without(scenario, Verdict::Error, &reason).into(),
         };
-        repeats.push(findings);
+        records.push((worst(&done.findings), done.record));
+        repeats.push(done.findings);
     }
-    settle_repeats(repeats)
+    // The repeat with the gravest verdict is the one to read; the first one where they agree.
+    let gravest = records.iter().map(|(worst, _)| *worst).max().flatten();
+    let record = records.into_iter().find(|(worst, _)| *worst == gravest);
+    Done { findings: settle_repeats(repeats), record: record.and_then(|(_, record)| record) }
+}
+
+fn worst(findings: &[Finding]) -> Option<Verdict> {
+    findings.iter().map(|finding| finding.verdict).max()
 }
 
 async fn run_provided(
@@ -36,22 +57,22 @@ async fn run_provided(
     course: &Course<'_>,
     provided: &Provided,
     (repeat, resets): (u64, bool),
-) -> Vec<Finding> {
+) -> Done {
     let Course { library, settings, started, .. } = course;
     let profile = &provided.profile;
     let Some(binding) = profile.flows.get(&scenario.flow) else {
-        return Vec::new();
+        return Vec::new().into();
     };
     let connection = match Connection::new(profile, settings.input_allowed, *started) {
         Ok(connection) => connection,
-        Err(error) => return without(scenario, Verdict::Error, &error.to_string()),
+        Err(error) => return without(scenario, Verdict::Error, &error.to_string()).into(),
     };
     if settings.gentle && could_harm(scenario) {
         let reason = "it could harm a server that others use; --destructive runs it all the same";
-        return without(scenario, Verdict::Excluded, reason);
+        return without(scenario, Verdict::Excluded, reason).into();
     }
     if let Some((verdict, reason)) = unmet(scenario, binding, &connection) {
-        return without(scenario, verdict, &reason);
+        return without(scenario, verdict, &reason).into();
     }
     let engine_settings = Settings {
         headers: profile.headers.clone(),
@@ -69,7 +90,7 @@ async fn run_provided(
     if resets && connection.hooks.offers("reset") && scenario_resets(scenario) {
         let call = HookCall { name: "reset".to_owned(), ..Default::default() };
         if let Err(error) = connection.hooks.fire(&call).await {
-            return without(scenario, Verdict::Blocked, &error.to_string());
+            return without(scenario, Verdict::Blocked, &error.to_string()).into();
         }
     }
     let trace = engine.run(scenario).await;
@@ -81,14 +102,39 @@ async fn run_provided(
     };
     let mut findings = judge(&law, scenario, &trace);
     let book = secrets(&trace);
-    {
-        let mut all = course.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        trace.secrets.iter().for_each(|kept| all.note(&kept.value, &kept.name));
-        trace.unasked.iter().for_each(|(name, value)| all.note(value, name));
-    }
     findings.iter_mut().for_each(|finding| redact(finding, &book));
-    findings
+    let kept = course.records.then(|| record(scenario, &trace, &findings));
+    let kept = keep_secrets(course, &trace, (&mut findings, kept), &book);
+    Done { findings, record: kept }
 }
+
+/// Notes the secrets of a trace, and takes out of what goes to a file at once what any scenario knows to be one.
+fn keep_secrets(
+    course: &Course<'_>,
+    trace: &Trace,
+    (findings, record): (&mut Vec<Finding>, Option<ScenarioRecord>),
+    book: &SecretBook,
+) -> Option<ScenarioRecord> {
+    let mut all = course.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    trace.secrets.iter().for_each(|kept| all.note(&kept.value, &kept.name));
+    trace.unasked.iter().for_each(|(name, value)| all.note(value, name));
+    let mut record = record?;
+    record.redact(&all.book_of(record.text().as_bytes()));
+    let others = all.book_of(&serde_json::to_vec(findings).unwrap_or_default());
+    drop(all);
+    findings.iter_mut().for_each(|finding| redact(finding, &others));
+    record.redact(&book.short());
+    let cut = record.steps.iter_mut().filter(|step| step.said.contains(CUT));
+    cut.for_each(|step| step.said = book.redact(&step.said));
+    record.veil();
+    record.trim(if worst(findings) > Some(Verdict::Known) { LONG_BODY } else { SHORT_BODY });
+    Some(record)
+}
+
+/// Bodies of scenarios in which something is wrong are kept up to this length.
+const LONG_BODY: usize = 2_000;
+/// Those of all others.
+const SHORT_BODY: usize = 500;
 
 /// A shared server is brought to its first state before each scenario, unless that is what the scenario is about.
 fn scenario_resets(scenario: &Scenario) -> bool {

@@ -1,6 +1,6 @@
 //! Which scenarios run, and which of their checks count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{CheckId, ClauseId, Flow};
 use crate::scenario::{Check, Scenario};
@@ -116,6 +116,15 @@ impl<'a> Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// How many scenarios of each flow run, in the order of the flows.
+    pub fn sizes(&self) -> Vec<(Flow, usize)> {
+        let mut sizes: BTreeMap<Flow, usize> = BTreeMap::new();
+        for planned in &self.scenarios {
+            *sizes.entry(planned.scenario.flow).or_default() += 1;
+        }
+        sizes.into_iter().collect()
+    }
+
     /// The flows that the run is about.
     pub fn flows(&self) -> BTreeSet<Flow> {
         self.scenarios.iter().map(|planned| planned.scenario.flow).collect()

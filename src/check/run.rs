@@ -15,13 +15,14 @@ use tokio::sync::{Notify, watch};
 
 use super::baseline::apply_baseline;
 use super::lanes::{Order, order, replacing};
-use super::merge::{clause_states, merge, unheard};
-use super::one;
+use super::merge::{clause_states, merge, texts, unheard};
+use super::one::{self, Done};
 use super::plan::Plan;
 use crate::engine::{Budget, Connection, Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::model::{
-    CheckId, Evidence, Finding, Flow, KnownSecrets, Report, Request, Verdict, WireError,
+    CheckId, Evidence, Finding, Flow, KnownSecrets, Report, Request, ScenarioRecord, Verdict,
+    WireError,
 };
 use crate::target::{Baseline, Library, Profile};
 
@@ -92,12 +93,14 @@ pub fn check(
         seed: settings.seed,
         clock,
         scenarios: plan.scenarios.len(),
+        flows: &plan.sizes(),
         remarks: &remarks,
     })?;
 
     let baseline = &first.profile.baseline;
     let budget = first.profile.limits.max_failed_logins.map(Budget::new);
     let secrets = Mutex::default();
+    let records = observer.wants_records();
     let replacing = replacing(&first.profile);
     let course = Course {
         plan,
@@ -109,17 +112,23 @@ pub fn check(
         budget,
         secrets,
         replacing,
+        records,
     };
-    let (all, interrupted) = run_all(&course, &runtime, observer, clock == "real")?;
+    let (all, mut scenarios, interrupted) = run_all(&course, &runtime, observer, clock == "real")?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
     let secrets = course.secrets.into_inner().unwrap_or_else(PoisonError::into_inner);
-    redact_across(&mut findings, &secrets)?;
+    redact_across((&mut findings, &mut scenarios), &secrets)?;
     apply_baseline(&mut findings, baseline, settings.today);
     findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
+    let clauses = clause_states(library, &plan.flows(), &findings);
     let report = Report {
         verdict: Report::conclude(&findings, plan.excluded > 0),
-        clauses: clause_states(library, &plan.flows(), &findings),
+        catalogue: texts(library, &clauses),
+        clauses,
+        scenarios,
+        origin: None,
+        started: settings.today,
         target,
         remarks,
         seed: settings.seed,
@@ -136,7 +145,13 @@ pub fn check(
 
 /// Takes out of findings what another scenario knows to be a secret: a scenario that only looks for refusals does not
 /// know the token that a careless server hands out all the same.
-fn redact_across(findings: &mut [Finding], secrets: &KnownSecrets) -> Result<(), CheckError> {
+fn redact_across(
+    (findings, records): (&mut [Finding], &mut [ScenarioRecord]),
+    secrets: &KnownSecrets,
+) -> Result<(), CheckError> {
+    for record in records {
+        record.redact(&secrets.book_of(record.text().as_bytes()));
+    }
     let text = serde_json::to_vec(findings).map_err(std::io::Error::from)?;
     let book = secrets.book_of(&text);
     if !book.is_empty() {
@@ -160,6 +175,8 @@ pub(super) struct Course<'a> {
     pub(super) secrets: Mutex<KnownSecrets>,
     /// The flows in which a new token of an account may end the one before it.
     pub(super) replacing: BTreeSet<Flow>,
+    /// Whether what each scenario did is kept.
+    pub(super) records: bool,
 }
 
 pub(super) fn runtime() -> Result<Runtime, CheckError> {
@@ -212,7 +229,7 @@ fn run_all(
     runtime: &Runtime,
     observer: &mut dyn Observer,
     real_time: bool,
-) -> Result<(Vec<Finding>, bool), CheckError> {
+) -> Result<Everything, CheckError> {
     let Course { plan, provision, settings, .. } = course;
     let shared = provision.is_shared();
     let jobs = if shared { 1 } else { settings.jobs.max(1) };
@@ -244,8 +261,8 @@ fn run_all(
     })
 }
 
-/// What a scenario of the plan found, by its place in the plan.
-type Outcome = (usize, Vec<Finding>);
+/// What a scenario of the plan found and did, by its place in the plan.
+type Outcome = (usize, Done);
 
 /// One thread: takes the next scenario until there is none, or until it is told to stop.
 async fn work(
@@ -287,8 +304,8 @@ async fn work_shared(
         let tell = tell.clone();
         async move {
             for index in lane {
-                let findings = one::run(&course.plan.scenarios[index], course, resets).await;
-                if tell.send((index, findings)).is_err() {
+                let done = one::run(&course.plan.scenarios[index], course, resets).await;
+                if tell.send((index, done)).is_err() {
                     return;
                 }
             }
@@ -310,11 +327,11 @@ async fn listen(
     course: &Course<'_>,
     mut told: UnboundedReceiver<Outcome>,
     observer: &mut dyn Observer,
-) -> Result<(Vec<Finding>, bool), CheckError> {
+) -> Result<Everything, CheckError> {
     let plan = course.plan;
-    let mut waiting: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
+    let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
     let mut place = 0;
-    let mut all = Vec::new();
+    let (mut all, mut records) = (Vec::new(), Vec::new());
     let mut interrupted = false;
     loop {
         let next = tokio::select! {
@@ -324,27 +341,36 @@ async fn listen(
                 None
             }
         };
-        let Some((index, findings)) = next else {
+        let Some((index, done)) = next else {
             break;
         };
-        waiting.insert(index, findings);
-        while let Some(findings) = waiting.remove(&place) {
+        waiting.insert(index, done);
+        while let Some(done) = waiting.remove(&place) {
             let scenario = plan.scenarios[place].scenario;
             place += 1;
+            let Done { findings, record } = done;
             let findings: Vec<Finding> =
                 findings.into_iter().filter(|f| plan.checks.contains(&f.check)).collect();
             let (flow, name) = (scenario.flow, scenario.name.as_str());
             // What is heard now has the words that the end of the run will have.
             let mut told = findings.clone();
             apply_baseline(&mut told, course.baseline, course.settings.today);
-            observer.hear(&Event::ScenarioFinished { flow, name, findings: &told })?;
+            let record = record.as_ref();
+            observer.hear(&Event::ScenarioFinished { flow, name, findings: &told, record })?;
             all.extend(findings);
+            records.extend(record.cloned());
         }
     }
     // After an interruption, what ended out of order counts as well.
-    all.extend(waiting.into_values().flatten().filter(|f| plan.checks.contains(&f.check)));
-    Ok((all, interrupted))
+    for Done { findings, record } in waiting.into_values() {
+        all.extend(findings.into_iter().filter(|f| plan.checks.contains(&f.check)));
+        records.extend(record);
+    }
+    Ok((all, records, interrupted))
 }
+
+/// All findings, what each scenario did, and whether the run was interrupted.
+type Everything = (Vec<Finding>, Vec<ScenarioRecord>, bool);
 
 fn add_unheard(plan: &Plan<'_>, library: &Library, findings: &mut Vec<Finding>) {
     let heard: BTreeSet<CheckId> = findings.iter().map(|finding| finding.check.clone()).collect();

@@ -30,8 +30,13 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash check\n  gatecrash check my-server.yaml --flow jwt-login --report junit=report.xml\n  gatecrash check http://127.0.0.1:8080 --control http://127.0.0.1:8081 --only 'BTN-*'"
     )]
     Check(Check),
-    /// Says whether a load run was worse than an earlier one by more than chance.
-    #[command(after_help = "Example: gatecrash compare base.json new.json")]
+    /// Prints what a shell needs to complete the commands.
+    #[command(after_help = "Example: gatecrash completions bash > gatecrash.bash")]
+    Completions(Completions),
+    /// Says what changed between two runs: verdicts and recorded behaviour, or speed by more than chance.
+    #[command(
+        after_help = "Examples:\n  gatecrash compare base.json new.json\n  gatecrash compare base.json new.json --report html=compare.html"
+    )]
     Compare(Compare),
     /// Prints which checks cover which clause, and why a clause has none.
     #[command(after_help = "Example: gatecrash coverage --missing")]
@@ -65,12 +70,22 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash load --flow jwt-login\n  gatecrash load my-server.yaml --rate 2000 --duration 60s --threshold 'p99<5ms' --threshold 'wrong=0'\n  gatecrash load --mix valid=98,unknown=1,revoked=1 --tokens 10000 --report json=load.json"
     )]
     Load(Load),
+    /// Prints the manual page, or writes one for each command.
+    #[command(after_help = "Example: gatecrash man --write .")]
+    Man(Man),
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),
-    /// Runs again what `fuzz` found: new tokens, the same acts, the same bytes.
-    #[command(after_help = "Example: gatecrash replay found/jwt-login-found-3fa2c1.yaml")]
+    /// Runs again what `fuzz` found, or one check of a report: new tokens, the same acts, the same seed.
+    #[command(
+        after_help = "Examples:\n  gatecrash replay run.json#BTN-END-02\n  gatecrash replay found/jwt-login-found-3fa2c1.yaml"
+    )]
     Replay(super::fuzz_arguments::Replay),
+    /// Writes a JSON report, or a stream of events, in other formats.
+    #[command(
+        after_help = "Examples:\n  gatecrash report run.json --to html=run.html --to sarif=run.sarif\n  gatecrash report load.json --to html=load.html"
+    )]
+    Report(Convert),
     /// Prints the JSON Schema of a kind of file.
     #[command(after_help = "Example: gatecrash schema profile > profile.schema.json")]
     Schema(Schema),
@@ -132,7 +147,7 @@ pub(super) struct Check {
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "NAME=TIME")]
     pub(super) lifetime: Vec<String>,
-    /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
+    /// Writes a report: badge, har, html, json, junit, markdown, ndjson, sarif or tap, as `html=run.html`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
     /// Also runs the scenarios of this folder, or this file, before all others: what `fuzz` found; may be repeated.
@@ -160,6 +175,17 @@ pub(super) enum Effort {
     Quick,
     Default,
     Thorough,
+}
+
+impl Effort {
+    /// Its name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Default => "default",
+            Self::Thorough => "thorough",
+        }
+    }
 }
 
 impl From<Effort> for crate::engine::Effort {
@@ -219,6 +245,31 @@ pub(super) struct Reach {
     pub(super) insecure: bool,
 }
 
+impl Reach {
+    /// The same as it was typed.
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut add = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        if let Some(clock) = self.clock {
+            add("--clock", format!("{clock:?}").to_lowercase());
+        }
+        if let Some(wait) = self.max_wait {
+            add("--max-wait", format!("{}ms", wait.as_millis()));
+        }
+        if let Some(control) = &self.control {
+            add("--control", control.clone());
+        }
+        if let Some(accounts) = &self.accounts {
+            add("--accounts", accounts.clone());
+        }
+        self.allow_host.iter().for_each(|host| add("--allow-host", host.clone()));
+        if self.insecure {
+            words.push("--insecure".to_owned());
+        }
+        words
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Coverage {
     /// Only this flow.
@@ -235,7 +286,36 @@ pub(super) struct Coverage {
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// What to explain.
-    pub(super) id: String,
+    #[arg(required_unless_present = "pages")]
+    pub(super) id: Option<String>,
+    /// Writes the contracts as Markdown pages into a folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "id")]
+    pub(super) pages: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell.
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// Writes a page for the program and for each command into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) write: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    /// The JSON report of any command, or the NDJSON stream of a run, also of one that broke off.
+    pub(super) file: PathBuf,
+    /// Writes it as `FORMAT=PATH`; may be repeated.
+    #[arg(long, value_name = "FORMAT=PATH", required = true)]
+    pub(super) to: Vec<String>,
+    /// Warnings count as findings.
+    #[arg(long)]
+    pub(super) strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -328,7 +408,9 @@ pub(super) struct Schema {
 pub(super) enum SchemaKind {
     Contract,
     Flow,
+    LoadReport,
     Profile,
+    Report,
     Scenario,
     Vectors,
 }
@@ -378,7 +460,7 @@ pub(super) struct Selftest {
     /// The seed of the runs with a fault, and the first seed of those without.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Writes the kill matrix: `markdown=PATH`, `json=PATH`; may be repeated.
+    /// Writes the kill matrix: `html=PATH`, `json=PATH`, `markdown=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
 }

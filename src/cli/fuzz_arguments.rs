@@ -50,7 +50,7 @@ pub(super) struct Fuzz {
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) variant: Vec<String>,
-    /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
+    /// Writes a report, as `check` does: `json=PATH`, `html=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
     /// Begins without looking first whether a verdict can be given (`gatecrash doctor`).
@@ -80,10 +80,10 @@ impl From<Layer> for crate::fuzz::Layer {
 
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// Scenarios that `fuzz` wrote.
+    /// Scenarios that `fuzz` wrote, or one check of a JSON report: `run.json#BTN-END-02`.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// The profile or the address of the server; the embedded reference server without it.
+    /// The profile or the address of the server; without it the one of the report, or the embedded reference server.
     #[arg(long, value_name = "TARGET")]
     pub(super) target: Option<String>,
     /// The seed of random choices; one is made up and printed without it.
@@ -100,7 +100,7 @@ pub(super) struct Replay {
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) variant: Vec<String>,
-    /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
+    /// Writes a report, as `check` does: `json=PATH`, `html=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
     #[command(flatten)]

@@ -24,6 +24,7 @@ mod plane;
 #[cfg(feature = "reference-server")]
 mod served;
 mod shelf;
+mod sinks;
 mod target;
 
 use std::ffi::OsString;
@@ -66,6 +67,8 @@ struct World {
     talk: Paint,
     /// Whether a person reads standard output.
     person: bool,
+    /// The columns of the screen, where there is one.
+    columns: Option<usize>,
 }
 
 /// Runs the program and returns its exit code.
@@ -94,6 +97,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Advance(advance) => commands::control::advance(&advance),
         Command::Check(check) => commands::check::run(&check, scenarios, world),
         Command::Compare(compare) => commands::compare::run(&compare, world),
+        Command::Completions(completions) => commands::shell::completions(&completions),
         Command::Coverage(coverage) => commands::coverage::run(&coverage, scenarios, world),
         Command::Doctor(doctor) => commands::doctor::run(&doctor, scenarios, world),
         Command::Explain(explain) => commands::explain::run(&explain, scenarios, world),
@@ -102,7 +106,9 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Lint(lint) => commands::lint::run(&lint, scenarios, world),
         Command::List(list) => commands::list::run(&list, scenarios, world),
         Command::Load(load) => commands::load::run(&load, scenarios, world),
+        Command::Man(man) => commands::shell::man(&man),
         Command::Press(press) => commands::control::press(&press),
+        Command::Report(report) => commands::report::run(&report),
         Command::Replay(replay) => commands::replay::run(&replay, scenarios, world),
         Command::Schema(schema) => commands::schema::run(&schema),
         #[cfg(feature = "reference-server")]
@@ -134,6 +140,9 @@ impl World {
         let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
         let colour = |terminal: bool| Paint { colour: !forbidden && (terminal || forced) };
         let person = io::stdout().is_terminal();
-        Self { paint: colour(person), talk: colour(io::stderr().is_terminal()), person }
+        let columns = terminal_size::terminal_size_of(io::stdout())
+            .map(|(width, _)| usize::from(width.0))
+            .filter(|columns| person && *columns > 0);
+        Self { paint: colour(person), talk: colour(io::stderr().is_terminal()), person, columns }
     }
 }

@@ -12,6 +12,7 @@ mod fork;
 mod items;
 mod judge;
 mod provision;
+mod record;
 mod rehearse;
 mod request;
 mod run;
@@ -30,6 +31,7 @@ pub use judge::{
     render_request, render_response, shown, timeline,
 };
 pub use provision::{Provided, Provision};
+pub use record::record;
 pub use rehearse::{Rehearsed, rehearse};
 pub use request::prepare;
 pub use run::{Engine, Settings};

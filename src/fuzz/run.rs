@@ -98,6 +98,7 @@ pub fn fuzz(
         seed: settings.seed,
         clock,
         scenarios: flows.len(),
+        flows: &[],
         remarks: &[],
     })?;
     let course = Course {
@@ -131,6 +132,10 @@ pub fn fuzz(
         excluded: 0,
         findings,
         clauses: BTreeMap::new(),
+        catalogue: BTreeMap::new(),
+        scenarios: Vec::new(),
+        origin: None,
+        started: 0,
         remarks: Vec::new(),
         elapsed: started.elapsed(),
         secrets: tally.secrets,

@@ -1,9 +1,10 @@
 //! What a finding rests on, in a form for people: secrets replaced by their names, sizes bounded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A difference between what was wanted and what was there.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Violation {
     /// What would have been right: several answers may be.
     pub wanted: Vec<String>,
@@ -19,7 +20,7 @@ impl Violation {
 }
 
 /// One exchange as a person reads it.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SentAndReceived {
     /// The request as it stood on the wire.
     pub sent: String,
@@ -30,7 +31,7 @@ pub struct SentAndReceived {
 }
 
 /// One breach of a check that several items, or several answers, are held against.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Breach {
     /// The step, as a person finds it in the file.
     pub step: String,
@@ -47,7 +48,7 @@ pub struct Breach {
 }
 
 /// How the items of repeated steps did.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Items {
     /// On how many the check was held.
     pub held: usize,
@@ -56,7 +57,7 @@ pub struct Items {
 }
 
 /// What a finding rests on.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Evidence {
     /// The step of the scenario, as a person finds it in the file.
     pub step: Option<String>,

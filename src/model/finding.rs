@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CheckId, ClauseId, Evidence, Flow};
@@ -44,7 +45,9 @@ impl fmt::Display for Level {
 }
 
 /// The conclusion of a check. The order is the order of weight when several are merged.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Filtered out by the user.
@@ -113,7 +116,7 @@ impl fmt::Display for Verdict {
 }
 
 /// What one check concluded, with what it rests on.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Finding {
     /// The check.
     pub check: CheckId,

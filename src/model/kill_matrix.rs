@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{CheckId, ClauseId, Verdict};
 
 /// What a self-test found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct KillMatrix {
     /// One row for each fault, in the order of the server's table.
     pub faults: Vec<FaultRow>,
@@ -27,7 +28,7 @@ pub struct KillMatrix {
 }
 
 /// One fault and the checks that noticed it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct FaultRow {
     /// Its name.
     pub name: String,
@@ -53,7 +54,7 @@ impl FaultRow {
 }
 
 /// A finding on a server that has no fault.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct FalseAlarm {
     /// The seed of the run.
     pub seed: u64,

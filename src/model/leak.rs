@@ -5,26 +5,46 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::secret::{SecretBook, forms};
+use super::secret::{LONG, SecretBook, forms};
 
 /// Every secret of a run, ready to be looked for in long texts.
+///
+/// A run issues thousands of tokens and a report has megabytes: each place of a text is looked up in a table of the
+/// secrets' last bytes, and only what is found there is compared in full.
 #[derive(Clone, Debug, Default)]
 pub struct KnownSecrets {
     /// The value, and the name that stands for it.
     names: BTreeMap<String, String>,
+    /// By its last bytes: each form in which a secret turns up, with its value.
+    ends: HashMap<u64, Vec<(Vec<u8>, String)>>,
+    /// A bit for the hash of each of these ends: almost every place of a text is passed over by one look at it.
+    seen: Vec<u64>,
 }
 
-/// One way in which a secret turns up, with its value and its name.
-type Form<'a> = (Vec<u8>, (&'a str, &'a str));
+/// The place of an end among the bits.
+const fn bit(end: u64) -> (usize, u64) {
+    // Fibonacci hashing: the upper bits of the product are well mixed.
+    let hash = end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44;
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}
+
+const WORDS: usize = 1 << 14;
 
 impl KnownSecrets {
-    /// Shorter values are words that occur anywhere.
-    const SHORTEST: usize = 8;
-
-    /// Notes a secret with its name.
+    /// Notes a secret with its name. Shorter values than eight bytes are words that occur anywhere.
     pub fn note(&mut self, value: &str, name: &str) {
-        if value.len() >= Self::SHORTEST && !self.names.contains_key(value) {
-            self.names.insert(value.to_owned(), name.to_owned());
+        if value.len() < LONG || self.names.contains_key(value) {
+            return;
+        }
+        self.names.insert(value.to_owned(), name.to_owned());
+        for form in forms(value) {
+            if let Some(end) = form.as_bytes().last_chunk::<LONG>() {
+                let end = u64::from_le_bytes(*end);
+                let (word, mask) = bit(end);
+                self.seen.resize(WORDS, 0);
+                self.seen[word] |= mask;
+                self.ends.entry(end).or_default().push((form.into_bytes(), value.to_owned()));
+            }
         }
     }
 
@@ -60,31 +80,28 @@ impl KnownSecrets {
     }
 
     /// The secrets that stand in the text, each with its name; only the first one where that is enough.
-    ///
-    /// A run issues thousands of tokens and a report has megabytes: each place of the text is looked up in a table of
-    /// the secrets' last bytes, and only what is found there is compared in full.
     fn standing_in(&self, text: &[u8], one_will_do: bool) -> BTreeSet<(&str, &str)> {
-        let mut ends: HashMap<&[u8], Vec<&Form<'_>>> = HashMap::new();
-        let forms: Vec<Form<'_>> = self
-            .names
-            .iter()
-            .flat_map(|(value, name)| {
-                let secret = (value.as_str(), name.as_str());
-                forms(value).into_iter().map(move |form| (form.into_bytes(), secret))
-            })
-            .filter(|(form, _)| form.len() >= Self::SHORTEST)
-            .collect();
-        for known in &forms {
-            let end = &known.0[known.0.len() - Self::SHORTEST..];
-            ends.entry(end).or_default().push(known);
+        let mut found = BTreeSet::new();
+        if self.seen.is_empty() {
+            return found;
         }
-        let windows = text.windows(Self::SHORTEST).enumerate();
-        let candidates = windows.filter_map(|(at, window)| Some((at, ends.get(window)?)));
-        let found = candidates.flat_map(|(at, known)| {
-            let until = &text[..at + Self::SHORTEST];
-            known.iter().filter(|(form, _)| until.ends_with(form)).map(|(_, secret)| *secret)
-        });
-        found.take(if one_will_do { 1 } else { usize::MAX }).collect()
+        let mut end = 0;
+        for (at, byte) in text.iter().enumerate() {
+            end = (end >> 8) | (u64::from(*byte) << 56);
+            let (word, mask) = bit(end);
+            if self.seen[word] & mask == 0 || at + 1 < LONG {
+                continue;
+            }
+            for (form, value) in self.ends.get(&end).into_iter().flatten() {
+                if text[..=at].ends_with(form) {
+                    found.insert((value.as_str(), self.names[value].as_str()));
+                    if one_will_do {
+                        return found;
+                    }
+                }
+            }
+        }
+        found
     }
 }
 

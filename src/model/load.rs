@@ -3,41 +3,51 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Flow, SentAndReceived};
 
 /// Points of a distribution of durations. Written to files in microseconds.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Quantiles {
     /// How many durations there were.
     pub count: u64,
     /// Their arithmetic mean.
     #[serde(rename = "mean_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub mean: Duration,
     /// The median.
     #[serde(rename = "p50_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p50: Duration,
     /// 75 of 100 took no longer.
     #[serde(rename = "p75_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p75: Duration,
     /// 90 of 100 took no longer.
     #[serde(rename = "p90_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p90: Duration,
     /// 95 of 100 took no longer.
     #[serde(rename = "p95_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p95: Duration,
     /// 99 of 100 took no longer.
     #[serde(rename = "p99_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p99: Duration,
     /// 999 of 1,000 took no longer.
     #[serde(rename = "p99_9_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p99_9: Duration,
     /// 9,999 of 10,000 took no longer.
     #[serde(rename = "p99_99_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub p99_99: Duration,
     /// The longest.
     #[serde(rename = "max_us", with = "microseconds")]
+    #[schemars(with = "f64")]
     pub max: Duration,
 }
 
@@ -73,7 +83,7 @@ mod microseconds {
 }
 
 /// What was asked and answered in one case: valid tokens, unknown ones, and so on.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct CaseReport {
     /// Its name: `valid`.
     pub name: String,
@@ -98,7 +108,7 @@ impl CaseReport {
 }
 
 /// Something that was wrong with answers.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ComplaintReport {
     /// The case.
     pub case: String,
@@ -115,7 +125,7 @@ pub struct ComplaintReport {
 }
 
 /// Requests without an answer.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FailureReport {
     /// What kind of failure it was.
     pub kind: String,
@@ -126,7 +136,7 @@ pub struct FailureReport {
 }
 
 /// One second of a run.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct SecondReport {
     /// Its number, counted from the end of the warm-up.
     pub second: u64,
@@ -145,7 +155,7 @@ pub struct SecondReport {
 }
 
 /// What became of a threshold.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThresholdState {
     /// It was kept.
@@ -157,7 +167,7 @@ pub enum ThresholdState {
 }
 
 /// A threshold with what was measured.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ThresholdReport {
     /// As it was written: `p99<5ms`.
     pub threshold: String,
@@ -168,7 +178,7 @@ pub struct ThresholdReport {
 }
 
 /// How the generator itself fared.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct GeneratorReport {
     /// Worker threads.
     pub workers: usize,
@@ -186,7 +196,7 @@ pub struct GeneratorReport {
 }
 
 /// The result of a load run.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct LoadReport {
     /// What was asked: a profile's name or an address.
     pub target: String,
@@ -261,4 +271,38 @@ impl LoadReport {
         let refused = case.answers() - right;
         (refused > 0).then_some((refused, case.answers(), worst))
     }
+}
+
+/// One rate that a search for the capacity tried.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ProbeReport {
+    /// Requests a second that were asked for.
+    pub rate: f64,
+    /// Answers a second that came.
+    pub answered: f64,
+    /// The response times.
+    pub response: Quantiles,
+    /// Whether every threshold was kept.
+    pub kept: bool,
+    /// What was not kept.
+    pub why: String,
+}
+
+/// A search for the highest rate that keeps the thresholds.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct CapacityReport {
+    /// What was asked: a profile's name or an address.
+    pub target: String,
+    /// The flow.
+    pub flow: Flow,
+    /// The seed of random choices.
+    pub seed: u64,
+    /// What had to be kept, as it was written.
+    pub thresholds: Vec<String>,
+    /// The rates in the order in which they were tried.
+    pub probes: Vec<ProbeReport>,
+    /// The highest rate that was kept.
+    pub highest: Option<f64>,
+    /// Whether the search was interrupted.
+    pub interrupted: bool,
 }

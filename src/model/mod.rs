@@ -12,6 +12,7 @@ mod kill_matrix;
 mod leak;
 mod load;
 mod moment;
+mod record;
 mod report;
 mod secret;
 mod trace;
@@ -25,11 +26,16 @@ pub use id::{CheckId, ClauseId, Flow, UnknownFlow};
 pub use kill_matrix::{FalseAlarm, FaultRow, KillMatrix};
 pub use leak::KnownSecrets;
 pub use load::{
-    CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport, Quantiles,
-    SecondReport, ThresholdReport, ThresholdState,
+    CapacityReport, CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport,
+    ProbeReport, Quantiles, SecondReport, ThresholdReport, ThresholdState,
 };
-pub use moment::{Millis, parse_civil, parse_duration, parse_http_date, unix_from_civil};
-pub use report::{ClauseState, Counts, Report, RunVerdict};
+pub use moment::{
+    Millis, civil_from_unix, parse_civil, parse_duration, parse_http_date, unix_from_civil,
+};
+pub use record::{
+    AnswerRecord, ContentRecord, ExchangeRecord, RequestRecord, ScenarioRecord, StepRecord,
+};
+pub use report::{ClauseState, ClauseText, Counts, Origin, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};
 pub use trace::{
     Act, Bindings, Entry, ExpectationSet, Kept, Lacking, Role, Skipped, SocketEvent, Stop,

@@ -52,6 +52,24 @@ pub fn unix_from_civil(year: i64, month: u32, day: u32) -> i64 {
     (era * 146_097 + day_of_era - 719_468) * 86_400
 }
 
+/// A moment in seconds since 1970 as `YYYY-MM-DDTHH:MM:SS`, in UTC.
+pub fn civil_from_unix(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // As in `unix_from_civil`: days since 1 March of the year 0.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hours, minutes) = (rest / 3_600, rest / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{:02}", rest % 60)
+}
+
 /// Reads `YYYY-MM-DDTHH:MM:SS` without a zone, as the gateway document writes dates, as if it were
 /// UTC: seconds since 1970.
 pub fn parse_civil(text: &str) -> Option<i64> {
@@ -97,6 +115,18 @@ mod tests {
         }
         for text in ["", "120", "s", "1.5s", "-1s", "1w", "99999999999999999999s"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_written_as_they_are_read() {
+        for text in [
+            "1970-01-01T00:00:00",
+            "2016-12-24T08:04:34",
+            "2024-02-29T23:59:59",
+            "2100-03-01T00:00:00",
+        ] {
+            assert_eq!(parse_civil(text).map(civil_from_unix).as_deref(), Some(text));
         }
     }
 

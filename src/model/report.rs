@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClauseId, Finding, KnownSecrets, Level, Verdict};
+use super::{ClauseId, Finding, Flow, KnownSecrets, Level, ScenarioRecord, Verdict};
 
 /// The conclusion of a whole run.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RunVerdict {
     /// Nothing failed, and nothing that was selected stayed open.
@@ -34,7 +35,7 @@ impl fmt::Display for RunVerdict {
 }
 
 /// How often each verdict was given.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Counts(BTreeMap<Verdict, usize>);
 
@@ -55,7 +56,7 @@ impl Counts {
 }
 
 /// What a run says of one clause.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClauseState {
     /// Every check that covers it passed.
@@ -70,8 +71,43 @@ pub enum ClauseState {
     Unchecked,
 }
 
+/// What a clause says, for reports that are read without the contract files.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ClauseText {
+    /// The contract that it belongs to.
+    pub flow: Flow,
+    /// How binding it is.
+    pub level: Level,
+    /// The sentence.
+    pub text: String,
+    /// The page or section that it comes from.
+    pub source: String,
+}
+
+/// How a run was started: what it takes to do it again.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Origin {
+    /// The command: `check`, `fuzz` or `replay`.
+    pub command: String,
+    /// The profile or the address that was given; none for the embedded reference server.
+    pub target: Option<String>,
+    /// Faults of the embedded reference server that were switched on.
+    pub faults: Vec<String>,
+    /// Gaps of the embedded reference server that were decided, `FLOW.GAP=ANSWER`.
+    pub variants: Vec<String>,
+    /// How long things lived at the embedded reference server, `FLOW.NAME=TIME`.
+    pub lifetimes: Vec<String>,
+    /// How often races and statistics were repeated: `quick`, `default` or `thorough`.
+    pub level: String,
+    /// The arguments that say how the target is reached, as they were given: `--control http://127.0.0.1:8081`.
+    pub reach: Vec<String>,
+    /// The folder of scenarios, where it was not the binary's own copy.
+    pub scenarios: Option<String>,
+}
+
 /// The result of a run.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Report {
     /// What was checked: a profile's name or an address.
     pub target: String,
@@ -92,6 +128,18 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What is said of each clause of the catalogue.
     pub clauses: BTreeMap<ClauseId, ClauseState>,
+    /// What each of these clauses says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub catalogue: BTreeMap<ClauseId, ClauseText>,
+    /// What each scenario did, where that was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<ScenarioRecord>,
+    /// How the run was started, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// When the run began, in seconds since 1970; 0 where that is not known.
+    #[serde(default)]
+    pub started: i64,
     /// How long the run took.
     pub elapsed: Duration,
     /// Every secret that the run knew: no artefact may show one.

@@ -52,6 +52,12 @@ impl SecretBook {
         })
     }
 
+    /// Those secrets that are too short to be looked for in long texts.
+    pub fn short(&self) -> Self {
+        let is_short = |(secret, _): &&(Secret, String)| secret.0.len() < LONG;
+        Self { entries: self.entries.iter().filter(is_short).cloned().collect() }
+    }
+
     /// Whether it has no secret.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -69,6 +75,23 @@ impl SecretBook {
             }
         }
         if out.contains(CUT) { self.redact_beginnings(&out) } else { out }
+    }
+
+    /// The bytes with every known secret replaced by its name, also where they are not all text; `cut` when more
+    /// followed, so that they may end in the beginning of a secret.
+    pub fn redact_bytes(&self, bytes: &[u8], cut: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        let last = bytes.utf8_chunks().count();
+        for (at, chunk) in bytes.utf8_chunks().enumerate() {
+            if cut && at + 1 == last && chunk.invalid().len() < 4 {
+                let text = self.redact(&format!("{}{CUT}", chunk.valid()));
+                out.extend(text.strip_suffix(CUT).unwrap_or(&text).as_bytes());
+            } else {
+                out.extend(self.redact(chunk.valid()).as_bytes());
+            }
+            out.extend(chunk.invalid());
+        }
+        out
     }
 
     /// A text that was cut may end in the beginning of a secret.
@@ -95,6 +118,9 @@ impl SecretBook {
         self.entries.iter().find(|(secret, _)| text.contains(&secret.0)).map(|(_, name)| &**name)
     }
 }
+
+/// From this length on, a secret is looked for in whole artefacts.
+pub(super) const LONG: usize = 8;
 
 /// What stands where a text was cut.
 pub const CUT: &str = "... (";

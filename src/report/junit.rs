@@ -8,13 +8,18 @@ use std::io;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::text::{limited, printable_lines};
 use crate::model::{Finding, Report, Verdict};
 
 /// Writes a report as JUnit. With `strict`, warnings are failures.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_junit(report: &Report, strict: bool, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write_junit(
+    report: &Report,
+    strict: bool,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let mut document = Document::new("gatecrash");
     document.set_time(report.elapsed);
     let mut suites: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
@@ -52,7 +57,7 @@ fn test_case(finding: &Finding, suite: &str, strict: bool) -> TestCase {
         );
     }
     if !text.trim().is_empty() {
-        case.set_system_out(text.trim());
+        case.set_system_out(printable_lines(text.trim()));
     }
     case
 }
@@ -77,13 +82,18 @@ fn status(finding: &Finding, strict: bool) -> TestCaseStatus {
     status
 }
 
+/// Longer messages are cut.
+const LONGEST: usize = 1_000;
+
 fn message(finding: &Finding) -> String {
     let evidence = &finding.evidence;
     match (&evidence.violation, &evidence.reason) {
         (Some(violation), _) => {
-            format!("wanted {}, got {}", violation.wanted.join(" or "), violation.got)
+            let wanted: Vec<String> =
+                violation.wanted.iter().map(|one| limited(one, LONGEST)).collect();
+            format!("wanted {}, got {}", wanted.join(" or "), limited(&violation.got, LONGEST))
         }
-        (None, Some(reason)) => format!("{}: {reason}", finding.verdict),
+        (None, Some(reason)) => format!("{}: {}", finding.verdict, limited(reason, LONGEST)),
         (None, None) => finding.verdict.to_string(),
     }
 }

@@ -4,7 +4,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::paint::Paint;
-use crate::model::{ComplaintReport, LoadReport, Quantiles, SecondReport, ThresholdState, Verdict};
+use super::text::printable;
+use crate::model::{
+    CapacityReport, ComplaintReport, LoadReport, Quantiles, SecondReport, ThresholdState, Verdict,
+};
 
 /// More complaints than this say nothing new; the JSON report has them all.
 const MOST_COMPLAINTS: usize = 5;
@@ -63,7 +66,7 @@ pub fn write_load(report: &LoadReport, paint: Paint, out: &mut dyn Write) -> io:
 }
 
 /// The run in a word and a sentence.
-fn conclusion(report: &LoadReport) -> (Verdict, &'static str, String) {
+pub(super) fn conclusion(report: &LoadReport) -> (Verdict, &'static str, String) {
     let complained: u64 =
         report.complaints.iter().filter(|one| one.wrong).map(|one| one.count).sum();
     if let Some((refused, all, outcome)) = report.refused_valid() {
@@ -211,7 +214,7 @@ pub fn load_line(second: &SecondReport) -> String {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_load_csv(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_load_csv(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<String> =
         Quantiles::default().points().iter().map(|(name, _)| format!("{name}_us")).collect();
     write!(out, "second,sent,answers,wrong,failed,{},latest_us\r\n", names.join(","))?;
@@ -223,6 +226,24 @@ pub fn write_load_csv(report: &LoadReport, out: &mut dyn Write) -> io::Result<()
             write!(out, ",{:.3}", value.as_nanos() as f64 / 1e3)?;
         }
         write!(out, ",{:.3}\r\n", latest.as_nanos() as f64 / 1e3)?;
+    }
+    Ok(())
+}
+
+/// Writes the rates that a search for the capacity tried as CSV (RFC 4180); durations in microseconds.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn write_capacity_csv(report: &CapacityReport, out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<String> =
+        Quantiles::default().points().iter().map(|(name, _)| format!("{name}_us")).collect();
+    write!(out, "rate,answered,kept,{}\r\n", names.join(","))?;
+    for probe in &report.probes {
+        write!(out, "{:.1},{:.1},{}", probe.rate, probe.answered, probe.kept)?;
+        for (_, value) in probe.response.points() {
+            write!(out, ",{:.3}", value.as_nanos() as f64 / 1e3)?;
+        }
+        write!(out, "\r\n")?;
     }
     Ok(())
 }
@@ -257,7 +278,8 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-fn bytes(count: u64) -> String {
+/// A number of bytes with its unit.
+pub(super) fn bytes(count: u64) -> String {
     let mut value = count as f64;
     let mut unit = "B";
     for larger in ["KiB", "MiB", "GiB", "TiB"] {
@@ -267,13 +289,6 @@ fn bytes(count: u64) -> String {
         (value, unit) = (value / 1024.0, larger);
     }
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
-}
-
-/// A text without control characters: a server must not be able to write to the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
 }
 
 #[cfg(test)]

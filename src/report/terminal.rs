@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::live::{Live, wrap};
 use super::paint::Paint;
+use super::text::printable;
 use crate::event::{Event, Observer};
 use crate::model::{ClauseState, Finding, Flow, Report, Verdict};
 
@@ -24,12 +26,37 @@ pub struct Terminal<W> {
     out: W,
     paint: Paint,
     detail: Detail,
+    /// The columns of the screen, where there is one.
+    width: Option<usize>,
+    live: Option<Live>,
 }
 
 impl<W: Write> Terminal<W> {
     /// A report to a writer.
     pub const fn new(out: W, paint: Paint, detail: Detail) -> Self {
-        Self { out, paint, detail }
+        Self { out, paint, detail, width: None, live: None }
+    }
+
+    /// The same on a screen of this many columns: long lines are broken, and a report without a line for each check
+    /// shows how far it has come.
+    pub fn on_screen(mut self, columns: usize) -> Self {
+        self.width = Some(columns.max(MARGIN + 20));
+        self.live = (self.detail == Detail::Flow).then(|| Live::new(columns));
+        self
+    }
+
+    /// A line with a name before it; its further lines begin below its first.
+    fn named(&mut self, name: &str, text: &str) -> io::Result<()> {
+        let text = printable(text);
+        let lines = match self.width {
+            Some(width) => wrap(&text, width - MARGIN),
+            None => vec![text],
+        };
+        for (at, line) in lines.iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            writeln!(self.out, "    {name:8} {line}")?;
+        }
+        Ok(())
     }
 
     fn check_line(&mut self, finding: &Finding) -> io::Result<()> {
@@ -110,7 +137,7 @@ impl<W: Write> Terminal<W> {
             writeln!(self.out, "    step     {} of {}", printable(step), finding.scenario)?;
         }
         if let Some(reason) = &evidence.reason {
-            writeln!(self.out, "    because  {}", printable(reason))?;
+            self.named("because", reason)?;
         }
         if let Some(items) = evidence.items.as_ref().filter(|items| items.held > 1) {
             let broken: Vec<String> = items.broken.iter().map(|name| printable(name)).collect();
@@ -118,9 +145,10 @@ impl<W: Write> Terminal<W> {
             writeln!(self.out, "    items    {many} of {held}: {}", broken.join(", "))?;
         }
         if let Some(violation) = &evidence.violation {
-            let wanted: Vec<String> = violation.wanted.iter().map(|one| printable(one)).collect();
-            writeln!(self.out, "    wanted   {}", wanted.join("\n          or "))?;
-            writeln!(self.out, "    got      {}", printable(&violation.got))?;
+            for (at, one) in violation.wanted.iter().enumerate() {
+                self.named(if at == 0 { "wanted" } else { "      or" }, one)?;
+            }
+            self.named("got", &violation.got)?;
         }
         for line in evidence.timeline.iter().rev().take(4).rev() {
             writeln!(self.out, "    {}", paint.dim(&format!("before   {}", printable(line))))?;
@@ -151,7 +179,7 @@ impl<W: Write> Terminal<W> {
             let word = self.paint.verdict(Verdict::Blocked, Verdict::Blocked.word());
             let noun = if findings.len() == 1 { "check" } else { "checks" };
             writeln!(self.out, "\n{sign} {word}  {} {noun}", findings.len())?;
-            writeln!(self.out, "    because  {}", printable(&reason))?;
+            self.named("because", &reason)?;
             let ids: Vec<&str> = findings.iter().take(MOST_IDS).map(|f| f.check.as_str()).collect();
             let more = findings.len().saturating_sub(MOST_IDS);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -230,10 +258,47 @@ impl<W: Write> Terminal<W> {
     }
 }
 
+impl<W: Write> Terminal<W> {
+    /// All that there is to say in the end.
+    fn finish(&mut self, report: &Report) -> io::Result<()> {
+        if let Some(live) = &mut self.live {
+            live.wipe(&mut self.out)?;
+        }
+        if self.detail == Detail::Flow {
+            self.flow_lines(report)?;
+        } else {
+            writeln!(self.out, "{}", self.paint.bold("every answer"))?;
+            for finding in report.findings.iter().filter(|finding| finding.scenario == "always") {
+                self.check_line(finding)?;
+            }
+        }
+        let told = |f: &&Finding| {
+            !matches!(
+                f.verdict,
+                Verdict::Pass
+                    | Verdict::Info
+                    | Verdict::NotApplicable
+                    | Verdict::Excluded
+                    | Verdict::Blocked
+            )
+        };
+        let brief = self.detail != Detail::Observed;
+        let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
+        for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
+            self.finding(finding)?;
+        }
+        if brief {
+            self.known(report)?;
+        }
+        self.blocked(report)?;
+        self.summary(report)
+    }
+}
+
 impl<W: Write> Observer for Terminal<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::RunStarted { target, seed, clock, scenarios, remarks } => {
+            Event::RunStarted { target, seed, clock, scenarios, flows, remarks } => {
                 writeln!(
                     self.out,
                     "gatecrash {}  seed {seed}  target {}  clock {clock}  {scenarios} scenarios",
@@ -243,9 +308,17 @@ impl<W: Write> Observer for Terminal<W> {
                 for remark in *remarks {
                     writeln!(self.out, "  ! {}", self.paint.bold(remark))?;
                 }
-                Ok(())
+                let Some(live) = &mut self.live else {
+                    return Ok(());
+                };
+                live.plan(flows);
+                live.draw(self.paint, &mut self.out)
             }
-            Event::ScenarioFinished { flow, name, findings } => {
+            Event::ScenarioFinished { flow, name, findings, .. } => {
+                if let Some(live) = &mut self.live {
+                    live.note(*flow, findings);
+                    return live.draw(self.paint, &mut self.out);
+                }
                 if self.detail == Detail::Flow {
                     return Ok(());
                 }
@@ -257,58 +330,13 @@ impl<W: Write> Observer for Terminal<W> {
                 Ok(())
             }
             Event::CaseFound { .. } | Event::CasesRun { .. } => self.progress(event),
-            Event::RunFinished(report) => {
-                if self.detail == Detail::Flow {
-                    self.flow_lines(report)?;
-                } else {
-                    writeln!(self.out, "{}", self.paint.bold("every answer"))?;
-                    for finding in
-                        report.findings.iter().filter(|finding| finding.scenario == "always")
-                    {
-                        self.check_line(finding)?;
-                    }
-                }
-                let told = |f: &&Finding| {
-                    !matches!(
-                        f.verdict,
-                        Verdict::Pass
-                            | Verdict::Info
-                            | Verdict::NotApplicable
-                            | Verdict::Excluded
-                            | Verdict::Blocked
-                    )
-                };
-                let brief = self.detail != Detail::Observed;
-                let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
-                for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
-                    self.finding(finding)?;
-                }
-                if brief {
-                    self.known(report)?;
-                }
-                self.blocked(report)?;
-                self.summary(report)
-            }
+            Event::RunFinished(report) => self.finish(report),
         }
     }
 }
 
+/// The columns before the text of a named line.
+const MARGIN: usize = 13;
+
 /// More ids than this say nothing new; the JSON report has them all.
 const MOST_IDS: usize = 6;
-
-/// A text without control characters: a server must not be able to write to the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn a_server_cannot_write_escape_sequences_to_the_terminal() {
-        assert_eq!(printable("a\x1b[31mb\u{7}"), "a\\u{1b}[31mb\\u{7}");
-    }
-}

@@ -213,7 +213,7 @@ const SPEAKING: [(&str, &str, &str); 10] = [
     ("gateway-button", "press-queued", "BTN-05"),
     ("gateway-button", "window-race", "BTN-07"),
     ("gateway-button", "token-shown-again", "BTN-50"),
-    ("channel-login", "channel-token-quoted", "CHN-12"),
+    ("channel-login", "channel-token-quoted", "CHN-TOKEN-02"),
     ("channel-login", "get-token-mints", "CHN-22"),
     ("visitor-login", "success-text", "VMS-02"),
     ("jwt-login", "refresh-reusable", "JWT-73"),

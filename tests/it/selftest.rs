@@ -37,8 +37,9 @@ fn a_fault_is_noticed_and_the_matrix_is_written_as_markdown_and_json() {
     );
     assert!(text.contains("| `weak-key` |") && text.contains("JWT-FORGED-08"), "{text}");
     let matrix: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
-    assert_eq!(matrix["faults"][0]["name"], "weak-key");
-    assert_eq!(matrix["false_alarms"], serde_json::json!([]));
+    assert_eq!(matrix["schema_version"], 1);
+    assert_eq!(matrix["selftest"]["faults"][0]["name"], "weak-key");
+    assert_eq!(matrix["selftest"]["false_alarms"], serde_json::json!([]));
 }
 
 #[test]

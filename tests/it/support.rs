@@ -149,6 +149,19 @@ pub(crate) fn gatecrash_in(folder: &Path, arguments: &[&str]) -> Run {
     finish(command, PATIENCE, &arguments.join(" "))
 }
 
+/// The same in another working folder, with these environment variables, with another patience.
+#[track_caller]
+pub(crate) fn gatecrash_here(
+    folder: &Path,
+    variables: &[(String, String)],
+    patience: Duration,
+    arguments: &[&str],
+) -> Run {
+    let mut command = program(arguments);
+    command.current_dir(folder).envs(variables.iter().cloned());
+    finish(command, patience, &arguments.join(" "))
+}
+
 /// The same in another working folder, with these environment variables, and with these lines to read.
 #[track_caller]
 pub(crate) fn gatecrash_told(

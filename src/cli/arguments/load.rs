@@ -62,7 +62,7 @@ pub(in crate::cli) struct Load {
     #[arg(long, value_name = "BOUND")]
     pub(in crate::cli) threshold: Vec<Threshold>,
     /// Searches the highest rate that keeps the thresholds, from --rate or 1000 a second on; each rate is tried for the duration.
-    #[arg(long, requires = "threshold", conflicts_with_all = ["stages", "requests", "report"])]
+    #[arg(long, requires = "threshold", conflicts_with_all = ["stages", "requests"])]
     pub(in crate::cli) find_capacity: bool,
     /// Worker threads; half of the processors without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -92,7 +92,8 @@ pub(in crate::cli) struct Load {
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "KEY=VALUE")]
     pub(in crate::cli) variant: Vec<String>,
-    /// Writes a report: `json=PATH`, `csv=PATH` with a line for each second, `hdr=PATH` as HdrHistogram logs are; may be repeated.
+    /// Writes a report: `html=PATH`, `json=PATH`, `markdown=PATH`, `csv=PATH` with a line for each second, `hdr=PATH` as HdrHistogram
+    /// logs are; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(in crate::cli) report: Vec<String>,
 }
@@ -103,6 +104,9 @@ pub(in crate::cli) struct Compare {
     pub(in crate::cli) base: PathBuf,
     /// The JSON report of the later run.
     pub(in crate::cli) new: PathBuf,
+    /// Writes two load runs side by side: `html=PATH`.
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub(in crate::cli) report: Vec<String>,
 }
 
 /// A list that is one argument.

@@ -1,8 +1,7 @@
 //! `gatecrash check`.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,23 +13,36 @@ use super::doctor;
 use crate::check::{CheckSettings, DryScenario, Plan, Selection, check, dry_run};
 use crate::cli::arguments::Check;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::Provision;
 use crate::event::{Event, Observer};
-use crate::model::{Flow, Report};
-use crate::report::{Detail, Terminal, write_json, write_junit};
-use crate::target::{Library, Profile};
+use crate::model::{Flow, Origin, Report};
+use crate::report::{Detail, Format, Terminal};
+use crate::target::{HookSetting, Library, Profile};
 
 pub(in crate::cli) fn run(
     arguments: &Check,
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Exit> {
+    run_reported(arguments, scenarios, world).map(|(exit, _)| exit)
+}
+
+/// The same with the report, where there was something to report.
+pub(super) fn run_reported(
+    arguments: &Check,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<(Exit, Option<Report>)> {
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report)?;
+    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?
+        .strict(arguments.strict)
+        .of(origin(arguments, scenarios));
     let corpus = corpus::read(&mut library, &arguments.corpus, world)?;
-    let exit = run_target(arguments, &library, sinks, scenarios, world)?;
-    Ok(if corpus.broken > 0 && exit == Exit::Conformant { Exit::Usage } else { exit })
+    let (exit, report) = run_target(arguments, &library, sinks, scenarios, world)?;
+    let broken = corpus.broken > 0 && exit == Exit::Conformant;
+    Ok((if broken { Exit::Usage } else { exit }, report))
 }
 
 fn run_target(
@@ -39,7 +51,7 @@ fn run_target(
     sinks: Sinks,
     scenarios: Option<&Path>,
     world: World,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<(Exit, Option<Report>)> {
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
@@ -77,7 +89,7 @@ fn run_on(
     arguments: &Check,
     sinks: Sinks,
     world: World,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<(Exit, Option<Report>)> {
     let selection = Selection {
         flows: arguments.flow.clone(),
         only: arguments.only.clone(),
@@ -98,7 +110,8 @@ fn run_on(
         interrupt: Arc::clone(&interrupt),
     };
     if arguments.dry_run {
-        return rehearsal(&plan, profile, &settings, arguments.verbose > 0);
+        let exit = rehearsal(&plan, profile, &settings, arguments.verbose > 0)?;
+        return Ok((exit, None));
     }
     let detail = match (arguments.verbose, world.person) {
         (0, true) => Detail::Flow,
@@ -106,15 +119,19 @@ fn run_on(
         _ => Detail::Observed,
     };
     let out = BufWriter::new(Output);
-    let mut observer = Everyone {
-        terminal: Terminal::new(out, world.paint, detail),
-        sinks,
-        strict: arguments.strict,
+    let terminal = Terminal::new(out, world.paint, detail);
+    // A prompt must not be drawn over.
+    let asks = |hook: &HookSetting| matches!(hook, HookSetting::Tty { .. });
+    let prompts = profile.hooks.values().flatten().any(asks);
+    let terminal = match world.columns.filter(|_| !prompts) {
+        Some(columns) => terminal.on_screen(columns),
+        None => terminal,
     };
+    let mut observer = Everyone { terminal, sinks };
     let watch = watch_interrupt(interrupt)?;
     let report = check(&plan, library, provision, &settings, &mut observer)?;
     watch.shutdown_background();
-    Ok(Exit::of(&report, arguments.strict))
+    Ok((Exit::of(&report, arguments.strict), Some(report)))
 }
 
 /// The seed that was asked for, or one that nobody knew before.
@@ -177,77 +194,34 @@ pub(super) fn today() -> i64 {
 pub(super) struct Everyone<W: Write> {
     pub(super) terminal: Terminal<W>,
     pub(super) sinks: Sinks,
-    pub(super) strict: bool,
 }
 
 impl<W: Write> Observer for Everyone<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         self.terminal.hear(event)?;
-        if let Event::RunFinished(report) = event {
-            self.sinks.write(report, self.strict)?;
-        }
-        Ok(())
+        self.sinks.hear(event)
+    }
+
+    fn wants_records(&self) -> bool {
+        self.sinks.wants_records()
     }
 }
 
-#[derive(Clone, Copy)]
-enum Format {
-    Json,
-    Junit,
-}
-
-/// Files that reports go to. They are opened before anything runs: a path that cannot be written is
-/// said at once, not after the run.
-pub(super) struct Sinks(Vec<(Format, PathBuf, File)>);
-
-impl Sinks {
-    pub(super) fn open(reports: &[String]) -> anyhow::Result<Self> {
-        let mut sinks = Vec::new();
-        for report in reports {
-            let wrong = |message: String| anyhow::Error::from(UsageError(message));
-            let (format, path) = report.split_once('=').ok_or_else(|| {
-                wrong(format!("`{report}` is not a report; write json=PATH or junit=PATH"))
-            })?;
-            let format = match format {
-                "json" => Format::Json,
-                "junit" => Format::Junit,
-                _ => {
-                    return Err(wrong(format!(
-                        "`{format}` is not a format; there are json and junit"
-                    )));
-                }
-            };
-            let file = File::create(path)
-                .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
-            sinks.push((format, PathBuf::from(path), file));
-        }
-        Ok(Self(sinks))
-    }
-
-    pub(super) fn write(&mut self, report: &Report, strict: bool) -> io::Result<()> {
-        for (format, path, file) in &mut self.0 {
-            let mut text = Vec::new();
-            let written = match format {
-                Format::Json => write_json(report, &mut text),
-                Format::Junit => write_junit(report, strict, &mut text),
-            };
-            written
-                .and_then(|()| withhold(report, &text))
-                .and_then(|()| file.write_all(&text))
-                .map_err(|error| {
-                    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-                })?;
-        }
-        Ok(())
-    }
-}
-
-/// A report that would show a secret is not written: redaction has a hole then, and a file lasts.
-fn withhold(report: &Report, text: &[u8]) -> io::Result<()> {
-    match report.secrets.found_in(text) {
-        None => Ok(()),
-        Some(name) => Err(io::Error::other(format!(
-            "the report would show the secret `${{{name}}}` and is not written; please report this as a mistake of gatecrash"
-        ))),
+/// How a run is started, for whoever wants to do it again.
+fn origin(arguments: &Check, scenarios: Option<&Path>) -> Origin {
+    #[cfg(feature = "reference-server")]
+    let (faults, variants, lifetimes) =
+        (arguments.fault.clone(), arguments.variant.clone(), arguments.lifetime.clone());
+    #[cfg(not(feature = "reference-server"))]
+    let (faults, variants, lifetimes) = (Vec::new(), Vec::new(), Vec::new());
+    Origin {
+        command: "check".to_owned(),
+        target: arguments.target.clone(),
+        faults,
+        variants,
+        lifetimes,
+        level: arguments.level.name().to_owned(),
+        reach: arguments.reach.words(),
+        scenarios: scenarios.map(|folder| folder.display().to_string()),
     }
 }

@@ -1,19 +1,82 @@
 //! `gatecrash compare`.
 
-use std::path::Path;
+use std::io::BufWriter;
 
-use serde::Deserialize;
-
-use crate::cli::World;
+use super::report::read;
 use crate::cli::arguments::Compare;
 use crate::cli::exit::{Exit, UsageError};
-use crate::load::compare;
-use crate::model::{LoadReport, Verdict};
-use crate::report::{LOAD_SCHEMA_VERSION, Paint};
+use crate::cli::{Output, World};
+use crate::load::{Comparison, compare};
+use crate::model::{LoadReport, Report, Verdict};
+use crate::report::{Changes, ComparedRow, Document, Paint, write_changes, write_comparison};
 
 pub(in crate::cli) fn run(arguments: &Compare, world: World) -> anyhow::Result<Exit> {
     let (base, new) = (read(&arguments.base)?, read(&arguments.new)?);
-    let comparison = compare(&base, &new);
+    match (base, new) {
+        (Document::Run(base), Document::Run(new)) => {
+            if !arguments.report.is_empty() {
+                let message = "--report is for two load runs".to_owned();
+                return Err(UsageError(message).into());
+            }
+            runs(&base, &new, world)
+        }
+        (Document::Load(base), Document::Load(new)) => loads(&base, &new, arguments, world),
+        (base, new) => {
+            let message = format!(
+                "{} is the report of {}, and {} that of {}; compare two runs, or two load runs",
+                arguments.base.display(),
+                base.kind(),
+                arguments.new.display(),
+                new.kind()
+            );
+            Err(UsageError(message).into())
+        }
+    }
+}
+
+/// What changed between two runs.
+fn runs(base: &Report, new: &Report, world: World) -> anyhow::Result<Exit> {
+    let changes = Changes::between(base, new);
+    write_changes(&changes, world.paint, &mut BufWriter::new(Output))?;
+    Ok(if changes.is_worse() { Exit::Findings } else { Exit::Conformant })
+}
+
+/// The page that `--report html=PATH` asks for, opened before anything is compared.
+fn page(reports: &[String]) -> anyhow::Result<Option<std::fs::File>> {
+    let wrong = |message: String| anyhow::Error::from(UsageError(message));
+    let mut file = None;
+    for report in reports {
+        let Some(path) = report.strip_prefix("html=").filter(|_| file.is_none()) else {
+            return Err(wrong(format!(
+                "`{report}` is not a report of two load runs; there is html=PATH, once"
+            )));
+        };
+        let opened = std::fs::File::create(path)
+            .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
+        file = Some(opened);
+    }
+    Ok(file)
+}
+
+fn rows(comparison: &Comparison) -> Vec<ComparedRow> {
+    let row = |row: &crate::load::Compared| ComparedRow {
+        name: row.name.to_owned(),
+        base: row.base,
+        new: row.new,
+        ratio: row.ratio.map(|ratio| (ratio.value, ratio.low, ratio.high)),
+        worse: row.worse,
+    };
+    comparison.rows.iter().map(row).collect()
+}
+
+fn loads(
+    base: &LoadReport,
+    new: &LoadReport,
+    arguments: &Compare,
+    world: World,
+) -> anyhow::Result<Exit> {
+    let page = page(&arguments.report)?;
+    let comparison = compare(base, new);
     let worse = comparison.rows.iter().any(|row| row.worse);
     // A server that answers wrongly is not compared by how fast it does.
     let wrong = new.wrong > 0 && base.wrong == 0 || new.failed() > 0 && base.failed() == 0;
@@ -23,6 +86,12 @@ pub(in crate::cli) fn run(arguments: &Compare, world: World) -> anyhow::Result<E
         (false, true) => (Verdict::Blocked, "UNDECIDED"),
         (false, false) => (Verdict::Pass, "NO WORSE"),
     };
+    if let Some(file) = page {
+        let said = (rows(&comparison), comparison.cautions.clone());
+        let mut out = BufWriter::new(file);
+        write_comparison((base, new), (verdict, word), (&said.0, &said.1), &mut out)?;
+        std::io::Write::flush(&mut out)?;
+    }
     say!("{}", world.paint.bold(&world.paint.verdict(verdict, word)));
     say!("{:18}{:>14}{:>14}{:>10}  95 % of chance", "", "base", "new", "ratio");
     for row in &comparison.rows {
@@ -44,24 +113,4 @@ pub(in crate::cli) fn run(arguments: &Compare, world: World) -> anyhow::Result<E
         (false, true) => Exit::Inconclusive,
         (false, false) => Exit::Conformant,
     })
-}
-
-#[derive(Deserialize)]
-struct Document {
-    schema_version: u32,
-    load: LoadReport,
-}
-
-fn read(path: &Path) -> anyhow::Result<LoadReport> {
-    let wrong = |why: String| UsageError(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let document: Document = serde_json::from_str(&text)
-        .map_err(|error| wrong(format!("not the JSON report of a load run: {error}")))?;
-    if document.schema_version != LOAD_SCHEMA_VERSION {
-        let version = document.schema_version;
-        let why =
-            format!("its shape has version {version}; this program reads {LOAD_SCHEMA_VERSION}");
-        return Err(wrong(why).into());
-    }
-    Ok(document.load)
 }

@@ -1,5 +1,8 @@
 //! `gatecrash explain`.
 
+mod lesson;
+mod pages;
+
 use std::path::Path;
 
 use crate::cli::arguments::Explain;
@@ -15,9 +18,13 @@ pub(in crate::cli) fn run(
     world: World,
 ) -> anyhow::Result<Exit> {
     let library = shelf::library(scenarios, world.talk)?;
-    let id = arguments.id.as_str();
-    let text = clause(&library, id)
-        .or_else(|| check(&library, id))
+    if let Some(folder) = &arguments.pages {
+        pages::write(&library, folder)?;
+        return Ok(Exit::Conformant);
+    }
+    let id = arguments.id.as_deref().unwrap_or_default();
+    let text = clause(&library, id, scenarios, world)?
+        .or(check(&library, id, scenarios, world)?)
         .or_else(|| gap(&library, id))
         .or_else(|| verdict(id))
         .or_else(|| exit(id))
@@ -31,10 +38,20 @@ pub(in crate::cli) fn run(
     }
 }
 
-fn clause(library: &Library, id: &str) -> Option<String> {
-    let clause = library.catalogue.clause(&ClauseId::new(id.to_ascii_uppercase()))?;
+fn clause(
+    library: &Library,
+    id: &str,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Option<String>> {
+    let Some(clause) = library.catalogue.clause(&ClauseId::new(id.to_ascii_uppercase())) else {
+        return Ok(None);
+    };
     let mut text = vec![format!("clause {}  {}\n\n{}", clause.id, clause.level, clause.text)];
-    let source = clause.source.as_deref().unwrap_or("the flow's own document");
+    let mut contracts = library.catalogue.contracts().iter();
+    let home = contracts.rfind(|contract| contract.clauses.contains_key(&clause.id));
+    let document = home.map_or("the flow's own document", |home| home.source.trim());
+    let source = clause.source.as_deref().unwrap_or(document);
     text.push(format!("\nsource: {source} (tier {})", clause.tiers()));
     if !clause.needs.is_empty() {
         text.push(format!("needs: {}", clause.needs.join(", ")));
@@ -55,15 +72,32 @@ fn clause(library: &Library, id: &str) -> Option<String> {
     for (name, gap) in gaps.filter(|(_, gap)| gap.clauses.contains(&clause.id)) {
         text.push(format!("left open: {} (choice {name})", gap.question));
     }
-    Some(text.join("\n"))
+    let first = library.checks().find(|(.., check)| check.covers.contains(&clause.id));
+    if let Some((flow, scenario, check_id, _)) = first {
+        let parts = lesson::of_check(library, (flow, scenario, check_id), scenarios, world)?;
+        text.extend(parts.into_iter().map(|part| format!("\n{part}")));
+    }
+    let mistakes = lesson::mistakes(std::slice::from_ref(&clause.id));
+    text.extend(mistakes.map(|part| format!("\n{part}")));
+    if clause.unprovable.is_none() {
+        text.push(format!("\nwhen it is repaired: gatecrash check --only {}", clause.id));
+    }
+    Ok(Some(text.join("\n")))
 }
 
-fn check(library: &Library, id: &str) -> Option<String> {
+fn check(
+    library: &Library,
+    id: &str,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Option<String>> {
     let wanted = CheckId::new(id);
     let mut found = library
         .checks()
         .filter(|(_, _, check_id, _)| **check_id == wanted || check_id.base() == id);
-    let (flow, scenario, check_id, check) = found.next()?;
+    let Some((flow, scenario, check_id, check)) = found.next() else {
+        return Ok(None);
+    };
     let mut text = vec![format!(
         "check {check_id}  {}\n\n{}\n\nflow {flow}, scenario {scenario}",
         check.level, check.title
@@ -74,8 +108,11 @@ fn check(library: &Library, id: &str) -> Option<String> {
     for (other_flow, ..) in found {
         text.push(format!("also for {other_flow}"));
     }
+    let parts = lesson::of_check(library, (flow, scenario, check_id), scenarios, world)?;
+    text.extend(parts.into_iter().map(|part| format!("\n{part}")));
+    text.extend(lesson::mistakes(&check.covers).map(|part| format!("\n{part}")));
     text.push(format!("\nrun it alone: gatecrash check --only {}", check_id.base()));
-    Some(text.join("\n"))
+    Ok(Some(text.join("\n")))
 }
 
 fn gap(library: &Library, id: &str) -> Option<String> {

@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::check::{Sinks, seed_or_made_up, today, watch_interrupt};
+use super::check::{seed_or_made_up, today, watch_interrupt};
 use super::doctor;
 use crate::check::{CheckSettings, Plan, Selection, check};
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::fuzz_arguments::Fuzz;
+use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::{Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::fuzz::{FuzzError, FuzzSettings, fuzz, rehearsal};
-use crate::report::{Detail, Terminal};
+use crate::report::{Detail, Format, Terminal};
 use crate::target::{Library, Profile};
 
 /// Without another word a run takes so long.
@@ -33,7 +34,7 @@ pub(in crate::cli) fn run(
         corpus::writable(folder)?;
     }
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report)?;
+    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict);
     let kept: Vec<PathBuf> = arguments.corpus.iter().cloned().collect();
     let known = corpus::read(&mut library, &kept, world)?;
     match &arguments.target {
@@ -105,7 +106,6 @@ fn run_on(
     let mut observer = Teller {
         terminal: Terminal::new(BufWriter::new(Output), world.paint, Detail::Check),
         sinks,
-        strict: arguments.strict,
         folder: arguments.corpus.clone(),
     };
     let outcome =
@@ -167,20 +167,15 @@ fn replay_known(
 struct Teller<W: Write> {
     terminal: Terminal<W>,
     sinks: Sinks,
-    strict: bool,
     folder: Option<PathBuf>,
 }
 
 impl<W: Write> Observer for Teller<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         self.terminal.hear(event)?;
-        match event {
-            Event::CaseFound { file, text, .. } => match &self.folder {
-                Some(folder) => fs::write(folder.join(file), text),
-                None => Ok(()),
-            },
-            Event::RunFinished(report) => self.sinks.write(report, self.strict),
-            _ => Ok(()),
+        if let (Event::CaseFound { file, text, .. }, Some(folder)) = (event, &self.folder) {
+            fs::write(folder.join(file), text)?;
         }
+        self.sinks.hear(event)
     }
 }

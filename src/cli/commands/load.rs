@@ -1,13 +1,12 @@
 //! `gatecrash load`.
 
 mod capacity;
-mod sinks;
 mod supply;
 mod users;
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, BufWriter, IsTerminal as _};
+use std::io::{self, BufWriter, IsTerminal as _, LineWriter};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,18 +16,18 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use self::sinks::{Format, Sinks};
 use self::supply::Supply;
 use crate::cli::arguments::{ArrivalMode, Load};
 use crate::cli::exit::{Exit, TargetError, UsageError};
+use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, shelf, target};
 use crate::engine::Connection;
 use crate::load::{
     Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
     calibrate, load,
 };
-use crate::model::{ComplaintReport, Flow, LoadReport, SecondReport, ThresholdState};
-use crate::report::{load_line, write_load};
+use crate::model::{ComplaintReport, Flow, KnownSecrets, LoadReport, SecondReport, ThresholdState};
+use crate::report::{Document, Format, load_line, write_load};
 use crate::stats::{Histogram, HistogramLog};
 use crate::target::{Library, Profile};
 
@@ -41,7 +40,7 @@ pub(in crate::cli) fn run(
     if let Some(name) = &arguments.scenario {
         return users::run(name, arguments, scenarios, world);
     }
-    let mut sinks = Sinks::open(&arguments.report)?;
+    let mut sinks = open(arguments)?;
     let first = arguments.target.is_none().then_some(Flow::GatewayButton);
     let only = arguments.flow.or(first).filter(|_| !arguments.mix.needs_other_flow());
     let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
@@ -70,7 +69,7 @@ pub(in crate::cli) fn run(
     let _watch = watch_interrupt(stop.clone())?;
     announce(flow, &settings);
     if arguments.find_capacity {
-        return capacity::search(&prepared, settings, arguments, &stop, world);
+        return capacity::search(&prepared, settings, (arguments, sinks), &stop, world);
     }
     if arguments.calibrate {
         settings.calibrated = Some(calibrate(&prepared, &settings, &stop).map_err(wrong)?.rate);
@@ -110,8 +109,20 @@ fn conclude(
     }
     write_load(&report, world.paint, out)?;
     out.flush()?;
-    sinks.write(&report)?;
-    Ok(exit(&report, arguments.strict))
+    let exit = exit(&report, arguments.strict);
+    sinks.write(&Document::Load(Box::new(report)), &KnownSecrets::default())?;
+    Ok(exit)
+}
+
+/// The files that are written.
+fn open(arguments: &Load) -> anyhow::Result<Sinks> {
+    let offered: &[Format] =
+        if arguments.find_capacity { &Format::OF_CAPACITY } else { &Format::OF_LOAD };
+    let sinks = Sinks::open(&arguments.report, offered)?;
+    if sinks.files.iter().filter(|sink| sink.format == Format::Hdr).count() > 1 {
+        return Err(UsageError("there can be one report hdr=PATH".to_owned()).into());
+    }
+    Ok(sinks)
 }
 
 fn wrong(error: LoadError) -> anyhow::Error {
@@ -317,15 +328,18 @@ impl Drop for Interrupts {
 struct Audience<'a> {
     supply: Option<&'a Supply<'a>>,
     shows: bool,
-    log: Option<HistogramLog<&'a mut BufWriter<File>>>,
+    log: Option<HistogramLog<LineWriter<&'a mut File>>>,
 }
 
 impl<'a> Audience<'a> {
     fn new(sinks: &'a mut Sinks) -> io::Result<Self> {
         let comment =
             concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
-        let log = sinks.0.iter_mut().find(|sink| sink.format == Format::Hdr);
-        let log = log.map(|sink| HistogramLog::begin(&mut sink.out, SystemTime::now(), comment));
+        let log = sinks.files.iter_mut().find(|sink| sink.format == Format::Hdr);
+        let log = log.map(|sink| {
+            // A line a second: what was measured before a crash is on disk.
+            HistogramLog::begin(LineWriter::new(&mut sink.file), SystemTime::now(), comment)
+        });
         Ok(Self { supply: None, shows: io::stderr().is_terminal(), log: log.transpose()? })
     }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod again;
 pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod control;
@@ -12,8 +13,10 @@ pub(super) mod lint;
 pub(super) mod list;
 pub(super) mod load;
 pub(super) mod replay;
+pub(super) mod report;
 pub(super) mod schema;
 #[cfg(feature = "reference-server")]
 pub(super) mod selftest;
 #[cfg(feature = "reference-server")]
 pub(super) mod serve;
+pub(super) mod shell;

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::check::{Everyone, Sinks, seed_or_made_up, today, watch_interrupt};
+use super::again;
+use super::check::{Everyone, seed_or_made_up, today, watch_interrupt};
 use crate::check::{CheckSettings, Plan, Selection, check};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::fuzz_arguments::Replay;
+use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::{Effort, Provision};
-use crate::report::{Detail, Terminal};
+use crate::report::{Detail, Format, Terminal};
 use crate::target::{Library, Profile};
 
 pub(in crate::cli) fn run(
@@ -21,8 +23,13 @@ pub(in crate::cli) fn run(
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Exit> {
+    if let [one] = arguments.files.as_slice()
+        && let Some((file, check)) = again::reference(one)
+    {
+        return again::run((&file, &check), arguments, scenarios, world);
+    }
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report)?;
+    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict);
     let found = corpus::read(&mut library, &arguments.files, world)?;
     if found.names.is_empty() {
         let message = "none of the files is a scenario that can be run".to_owned();
@@ -81,7 +88,6 @@ fn run_on(
     let mut observer = Everyone {
         terminal: Terminal::new(BufWriter::new(Output), world.paint, Detail::Check),
         sinks,
-        strict: arguments.strict,
     };
     let watch = watch_interrupt(interrupt)?;
     let report = check(&plan, library, provision, &settings, &mut observer)?;

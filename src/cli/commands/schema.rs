@@ -2,10 +2,12 @@
 
 use anyhow::Context as _;
 use schemars::schema_for;
+use serde::Serialize;
 
 use crate::cli::arguments::{Schema, SchemaKind};
 use crate::cli::exit::Exit;
 use crate::contract::raw::RawContract;
+use crate::report::{load_schema, run_schema};
 use crate::scenario::raw::RawScenario;
 use crate::scenario::vector::RawVectors;
 use crate::target::raw::{RawFlow, RawProfile};
@@ -35,9 +37,15 @@ fn schema(kind: SchemaKind) -> anyhow::Result<String> {
     let schema = match kind {
         SchemaKind::Contract => schema_for!(RawContract),
         SchemaKind::Flow => schema_for!(RawFlow),
+        SchemaKind::LoadReport => return pretty(&load_schema()),
+        SchemaKind::Report => return pretty(&run_schema()),
         SchemaKind::Profile => schema_for!(RawProfile),
         SchemaKind::Scenario => schema_for!(RawScenario),
         SchemaKind::Vectors => schema_for!(RawVectors),
     };
-    serde_json::to_string_pretty(&schema).context("a schema is JSON")
+    pretty(&schema)
+}
+
+fn pretty(schema: &impl Serialize) -> anyhow::Result<String> {
+    serde_json::to_string_pretty(schema).context("a schema is JSON")
 }

@@ -1,22 +1,20 @@
 //! `gatecrash selftest`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use reference_server::{Fault, Variant};
 use tokio::sync::Notify;
 
 use crate::check::{CheckSettings, glob};
 use crate::cli::arguments::Selftest;
 use crate::cli::embedded::{self, Embedded};
-use crate::cli::exit::{Exit, UsageError};
+use crate::cli::exit::Exit;
+use crate::cli::sinks::Sinks;
 use crate::cli::{World, shelf};
 use crate::engine::Effort;
-use crate::model::{ClauseId, FalseAlarm, FaultRow, Flow, KillMatrix, Verdict};
-use crate::report::{Paint, write_kill_matrix};
+use crate::model::{ClauseId, FalseAlarm, FaultRow, Flow, KillMatrix, KnownSecrets, Verdict};
+use crate::report::{Document, Format, Paint};
 use crate::selftest::{FuzzGroup, Innocent, SelfTestSettings, Subject, Witness, by_fuzz, selftest};
 use crate::target::Library;
 
@@ -25,7 +23,7 @@ pub(in crate::cli) fn run(
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Exit> {
-    let mut sinks = sinks(&arguments.report)?;
+    let mut sinks = Sinks::open(&arguments.report, &Format::OF_SELF_TEST)?;
     let faults = faults(&arguments.fault)?;
     let library = shelf::library(scenarios, world.talk)?;
     let plain = Embedded::plain(&library, scenarios, world)?;
@@ -59,11 +57,10 @@ pub(in crate::cli) fn run(
     );
     let mut teller = Teller { paint: world.paint };
     let matrix = selftest(&library, &offered, &subjects, &innocents, &settings, &mut teller);
-    for (format, path, file) in &mut sinks {
-        write(&matrix, *format, file).with_context(|| format!("{path} could not be written"))?;
-    }
     conclude(&matrix, world.paint, arguments.seed);
-    Ok(if matrix.holds() { Exit::Conformant } else { Exit::SelfTest })
+    let exit = if matrix.holds() { Exit::Conformant } else { Exit::SelfTest };
+    sinks.write(&Document::SelfTest(Box::new(matrix)), &KnownSecrets::default())?;
+    Ok(exit)
 }
 
 /// Has fuzz alone look for every fault.
@@ -161,44 +158,6 @@ fn innocents(plain: &Embedded, seed: u64, count: u64) -> anyhow::Result<Vec<Inno
             Ok(Innocent { seed: seed.wrapping_add(turn), variants, servers })
         })
         .collect()
-}
-
-#[derive(Clone, Copy)]
-enum Format {
-    Json,
-    Markdown,
-}
-
-/// Opened before anything runs, so that a path that cannot be written is said at once.
-fn sinks(reports: &[String]) -> anyhow::Result<Vec<(Format, String, File)>> {
-    let wrong = |message: String| anyhow::Error::from(UsageError(message));
-    reports
-        .iter()
-        .map(|report| {
-            let (format, path) = match report.split_once('=') {
-                Some(("markdown", path)) => (Format::Markdown, path),
-                Some(("json", path)) => (Format::Json, path),
-                _ => {
-                    let message =
-                        format!("`{report}` is not a report; write markdown=PATH or json=PATH");
-                    return Err(wrong(message));
-                }
-            };
-            let file = File::create(path)
-                .map_err(|error| wrong(format!("{path} cannot be written: {error}")))?;
-            Ok((format, path.to_owned(), file))
-        })
-        .collect()
-}
-
-fn write(matrix: &KillMatrix, format: Format, file: &mut File) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(file);
-    match format {
-        Format::Json => serde_json::to_writer_pretty(&mut out, matrix)?,
-        Format::Markdown => write_kill_matrix(matrix, &mut out)?,
-    }
-    out.flush()?;
-    Ok(())
 }
 
 /// Says each result as it comes.

@@ -209,7 +209,8 @@ pub fn timeline(trace: &Trace, at: usize) -> Vec<String> {
         .collect()
 }
 
-fn moment(act: &Act) -> Option<i64> {
+/// What the server's clock showed.
+pub(in crate::engine) fn moment(act: &Act) -> Option<i64> {
     match act {
         Act::Exchange(exchange) | Act::Socket { exchange, .. } => exchange.server_now,
         Act::Hook { result, .. } => result.as_ref().ok().copied().flatten(),
@@ -217,7 +218,8 @@ fn moment(act: &Act) -> Option<i64> {
     }
 }
 
-fn line(act: &Act) -> String {
+/// What happened, in a line.
+pub(in crate::engine) fn line(act: &Act) -> String {
     let answer = |exchange: &Exchange| match &exchange.reply {
         Ok(response) => format!("{}", response.status),
         Err(error) => error.to_string(),

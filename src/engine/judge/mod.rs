@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 pub use assess::{Assessed, Observed, applies, assess};
 pub use classify::{Class, classify};
 pub use evidence::{exchange as picture, render_request, render_response, shown, timeline};
+pub(in crate::engine) use evidence::{line, moment};
 pub use face::Face;
 pub use timing::compare_times;
 

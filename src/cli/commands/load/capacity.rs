@@ -3,15 +3,16 @@
 use std::io;
 use std::time::Duration;
 
-use super::sinks::Sinks;
 use super::{Audience, wrong};
 use crate::cli::World;
 use crate::cli::arguments::Load;
 use crate::cli::exit::Exit;
+use crate::cli::sinks::Sinks;
 use crate::load::{
     Arrival, LoadSettings, Model, Prepared, Probe, Stage, Stop, find_capacity, load,
 };
-use crate::model::{LoadReport, ThresholdState};
+use crate::model::{CapacityReport, Flow, KnownSecrets, LoadReport, ProbeReport, ThresholdState};
+use crate::report::Document;
 
 /// The rate that is tried first, without another one.
 const FIRST: f64 = 1_000.0;
@@ -22,7 +23,7 @@ const LENGTH: Duration = Duration::from_secs(5);
 pub(super) fn search(
     prepared: &Prepared,
     mut settings: LoadSettings,
-    arguments: &Load,
+    (arguments, mut sinks): (&Load, Sinks),
     stop: &Stop,
     world: World,
 ) -> anyhow::Result<Exit> {
@@ -32,7 +33,9 @@ pub(super) fn search(
         Model::Closed(_) => Arrival::Constant,
     };
     say!("{}", world.paint.dim(&format!("{:>12}  {:>12}  ", "rate", "p99")));
-    let mut none = Sinks::open(&[])?;
+    let mut none = Sinks::default();
+    let mut probes = Vec::new();
+    let mut flow = Flow::Common;
     let capacity = find_capacity(arguments.rate.unwrap_or(FIRST), |rate| {
         settings.model = Model::Open(vec![Stage::steady(length, rate)], arrival);
         let mut audience = Audience::new(&mut none).map_err(anyhow::Error::from)?;
@@ -42,7 +45,11 @@ pub(super) fn search(
             return Ok(None);
         }
         let why = lost(&report).join("; ");
-        let probe = Probe { rate, p99: report.response.p99, kept: why.is_empty(), why };
+        let kept = why.is_empty();
+        flow = report.flow;
+        let (answered, response) = (report.rate, report.response);
+        probes.push(ProbeReport { rate, answered, response, kept, why: why.clone() });
+        let probe = Probe { rate, p99: report.response.p99, kept, why };
         let word = if probe.kept { "kept" } else { &probe.why };
         say!("{:>12.0}  {:>12.2?}  {word}", probe.rate, probe.p99);
         Ok::<_, anyhow::Error>(Some(probe))
@@ -56,6 +63,16 @@ pub(super) fn search(
         }
     }
     io::Write::flush(&mut crate::cli::Output)?;
+    let result = CapacityReport {
+        target: settings.target.clone(),
+        flow,
+        seed: settings.seed,
+        thresholds: arguments.threshold.iter().map(ToString::to_string).collect(),
+        probes,
+        highest: capacity.highest,
+        interrupted: stop.is_set(),
+    };
+    sinks.write(&Document::Capacity(Box::new(result)), &KnownSecrets::default())?;
     Ok(match (stop.is_set(), capacity.highest) {
         (true, _) => Exit::Interrupted,
         (false, Some(_)) => Exit::Conformant,

@@ -4,8 +4,9 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sinks::Sinks;
-use super::{Aim, Audience, announce, conclude, random_seed, settings, watch_interrupt, wrong};
+use super::{
+    Aim, Audience, announce, conclude, open, random_seed, settings, watch_interrupt, wrong,
+};
 use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::{Output, World, shelf};
@@ -21,7 +22,7 @@ pub(super) fn run(
     scenarios: Option<&Path>,
     world: World,
 ) -> anyhow::Result<Exit> {
-    let mut sinks = Sinks::open(&arguments.report)?;
+    let mut sinks = open(arguments)?;
     let (library, scenario) = find(name, arguments, scenarios, world)?;
     let library = Arc::new(library);
     let aim = Aim::find(arguments, &library, scenarios, world)?;
