@@ -1,7 +1,7 @@
 //! What every answer of a sequence is held against besides the model: the flow's own checks of every answer, and the
 //! documented answers, told by their class.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -93,23 +93,28 @@ impl Laws {
     }
 
     /// The first law that an answer breaks. The checks of the flow are held against every answer, the documented ones
-    /// only where the request was made as documented.
+    /// only where the request was made as documented. What is `excused` is known to be broken.
     pub(crate) fn broken(
         &self,
         binding: &FlowBinding,
         observed: &Observed<'_>,
         documented: bool,
+        excused: &HashSet<CheckId>,
     ) -> Option<(LawId, Violation)> {
-        let common = self.common.iter().filter_map(|one| {
+        let common = self.common.iter().filter(|one| counts(one, excused)).filter_map(|one| {
             let violation = breaks(binding, one, observed)?;
             Some((LawId::Flow(one.check.clone()?), violation))
         });
-        let own = self.scenario.always.iter().enumerate().filter(|_| documented).filter_map(
-            |(at, one)| {
+        let own = self
+            .scenario
+            .always
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| documented && counts(one, excused))
+            .filter_map(|(at, one)| {
                 let violation = breaks(binding, one, observed)?;
                 Some((LawId::Answer(one.check.clone()?, at), violation))
-            },
-        );
+            });
         let mut all = common.chain(own);
         all.next()
     }
@@ -120,6 +125,7 @@ impl Laws {
         binding: &FlowBinding,
         observed: &Observed<'_>,
         thorough: bool,
+        excused: &HashSet<CheckId>,
     ) -> Option<(LawId, Violation)> {
         let step = self.scenario.steps.first()?;
         let Action::Send(_) = &step.action else {
@@ -128,13 +134,18 @@ impl Laws {
         let expectations = self.scenario.expectations(step.expect?);
         expectations.iter().enumerate().find_map(|(at, one)| {
             let slow = matches!(&one.kind, Kind::Answer(assertion) if assertion.jwt.as_ref().is_some_and(|jwt| !jwt.guessable));
-            if slow && !thorough {
+            if slow && !thorough || !counts(one, excused) {
                 return None;
             }
             let violation = breaks(binding, one, observed)?;
             Some((LawId::Issue(one.check.clone()?, at), violation))
         })
     }
+}
+
+/// Whether an expectation belongs to a check that is not known to be broken.
+fn counts(one: &Expectation, excused: &HashSet<CheckId>) -> bool {
+    one.check.as_ref().is_none_or(|check| !excused.contains(check))
 }
 
 /// What an expectation finds wrong.

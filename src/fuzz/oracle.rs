@@ -13,7 +13,8 @@ use super::lower;
 use super::model::{Branch, Fact, Rules, State, fits};
 use crate::engine::{Class, Face, Observed, classify, picture, shown, timeline};
 use crate::model::{
-    Act as Happened, Entry, Exchange, SentAndReceived, Stop, StopKind, Trace, Violation, WireError,
+    Act as Happened, CheckId, Entry, Exchange, SentAndReceived, Stop, StopKind, Trace, Violation,
+    WireError,
 };
 use crate::source::JsonPath;
 use crate::target::{FlowBinding, OutcomeKind};
@@ -128,6 +129,8 @@ pub(crate) struct Judge<'a> {
     pieces: HashMap<String, String>,
     /// Whether a token was tried with keys from a dictionary.
     guessed: bool,
+    /// Checks that are known to be broken: a case goes on where one is broken again.
+    pub(super) excused: HashSet<CheckId>,
 }
 
 impl<'a> Judge<'a> {
@@ -140,6 +143,7 @@ impl<'a> Judge<'a> {
             judged: HashSet::new(),
             pieces: HashMap::new(),
             guessed: false,
+            excused: HashSet::new(),
         }
     }
 
@@ -319,7 +323,9 @@ impl<'a> Judge<'a> {
         if issued || self.judged.insert(print) {
             let observed = Observed { face, event: None, entry, trace };
             let documented = call.method.is_none();
-            if let Some((law, violation)) = self.laws.broken(self.binding, &observed, documented) {
+            if let Some((law, violation)) =
+                self.laws.broken(self.binding, &observed, documented, &self.excused)
+            {
                 self.judged.remove(&print);
                 return Err((Oracle::Law(law), "", violation));
             }
@@ -351,8 +357,9 @@ impl<'a> Judge<'a> {
             let observed = Observed { face, event: None, entry: &named, trace };
             let thorough = !std::mem::replace(&mut self.guessed, true);
             if let Some((law, violation)) =
-                self.laws.broken_issue(self.binding, &observed, thorough)
+                self.laws.broken_issue(self.binding, &observed, thorough, &self.excused)
             {
+                self.guessed &= !thorough;
                 return Err((Oracle::Law(law), "", violation));
             }
         }

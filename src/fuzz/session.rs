@@ -1,7 +1,7 @@
 //! One flow of one server, for as long as a worker uses it: cases are run here, one after the other, each from the
 //! server's first state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use super::case::{Act, Case};
 use super::laws::{Laws, nowhere};
 use super::lower;
 use super::model::{Means, Rules};
-use super::oracle::{Judge, Walk};
+use super::oracle::{Judge, Oracle, Walk};
 use crate::engine::{Connection, Engine, Provided, Settings};
 use crate::hook::HookCall;
-use crate::model::{SecretBook, Stop, StopKind, Trace};
+use crate::model::{CheckId, SecretBook, Stop, StopKind, Trace};
 use crate::source::SourceFile;
 use crate::target::FlowBinding;
 
@@ -94,6 +94,18 @@ impl<'a> Session<'a> {
     /// The flow as the server spells it.
     pub(crate) const fn binding(&self) -> &'a FlowBinding {
         self.binding
+    }
+
+    /// Checks that are known to be broken.
+    pub(crate) const fn excused(&self) -> &HashSet<CheckId> {
+        &self.judge.excused
+    }
+
+    /// What broke a law is known: the next case that breaks it goes on.
+    pub(crate) fn excuse(&mut self, oracle: &Oracle) {
+        if let Oracle::Law(law) = oracle {
+            self.judge.excused.insert(law.check().clone());
+        }
     }
 
     /// Runs one case from the server's first state.

@@ -128,6 +128,7 @@ pub(crate) fn run_unit(
         told.steps += walk.steps as u64;
         told.cells.extend(walk.cells);
         if let Some(failure) = walk.failure {
+            let oracle = failure.oracle.clone();
             let kind = format!("{} {} {}", unit.flow, failure.clause, failure.oracle.check_name());
             let is_new = known.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
             if is_new {
@@ -142,6 +143,7 @@ pub(crate) fn run_unit(
                     break;
                 }
             }
+            session.excuse(&oracle);
         } else if let Some(reason) = walk.stopped.filter(|stop| is_harness(stop.kind)) {
             told.blocked = Some(format!("{}: {}", reason.step, reason.reason));
             break;
@@ -192,6 +194,7 @@ fn run_bytes(
         told.steps += 1;
         told.cells.push(walk.cell);
         if let Some(failure) = walk.failure {
+            let oracle = failure.oracle.clone();
             if is_new(&failure) {
                 told.found.push(tracker.track(number, &draw, failure));
                 tracker
@@ -204,6 +207,7 @@ fn run_bytes(
                     break;
                 }
             }
+            tracker.session.excuse(&oracle);
             if !matches!(tracker.lay(), Ok(None)) {
                 break;
             }

@@ -1,7 +1,8 @@
 //! Changes to the frame of a request: its lines, its lengths, its sizes.
 
 use super::draft::{Draft, Field, Framing};
-use super::mutate::{Around, Effect, form, pick};
+use super::meaning::Effect;
+use super::mutate::{Around, form, pick};
 use crate::model::Flow;
 use crate::source::Random;
 

@@ -34,7 +34,10 @@ fn longest(bytes: &[u8], names: &BTreeMap<String, String>) -> Option<(String, us
         for start in 0..value.len() {
             let same =
                 value[start..].iter().zip(bytes).take_while(|(one, other)| one == other).count();
-            if same < LEAST || best.as_ref().is_some_and(|(_, length)| *length >= same) {
+            // A word of a pass phrase may be the name of a parameter as well.
+            let least =
+                if value.len() < 4 * LEAST { LEAST.max(value.len() * 3 / 4) } else { LEAST };
+            if same < least || best.as_ref().is_some_and(|(_, length)| *length >= same) {
                 continue;
             }
             // Writing to a string cannot fail.

@@ -41,7 +41,7 @@ pub(super) fn restart(rules: &Rules, state: &State) -> Vec<State> {
     if closes.may() {
         ways.push(State { window: None, window_unknown: false, ..next.clone() });
     }
-    if closes.may_not() && next.window.is_some() {
+    if closes.may_not() && (next.window.is_some() || ways.is_empty()) {
         ways.push(next);
     }
     ways

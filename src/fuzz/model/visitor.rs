@@ -13,6 +13,8 @@ pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) 
         let outcomes: &[&'static str] = match (method, token) {
             ("HEAD", true) => &success,
             ("OPTIONS", _) => &success[1..],
+            // An answer without a body does not say what it refuses.
+            ("HEAD", false) if rules.refuses_in_band() => &success[1..],
             _ => &success[2..],
         };
         let clause = if call.login.is_some() { "VMS-39" } else { "VMS-29" };
