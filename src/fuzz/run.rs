@@ -90,6 +90,9 @@ pub fn fuzz(
     let started = Instant::now();
     let first = provision.provide().map_err(FuzzError::Provision)?;
     let site = Site::new(first, settings.seed).map_err(FuzzError::Provision)?;
+    if provision.is_shared() {
+        present(&site)?;
+    }
     let bench = bench(library, &site, settings)?;
     let (target, clock) = (site.provided.profile.name.clone(), site.connection.clock.mode());
     let flows: Vec<Flow> = bench.keys().copied().collect();
@@ -138,6 +141,17 @@ pub fn fuzz(
     observer.hear(&Event::RunFinished(&report))?;
     let cases = tally.cases.values().sum();
     Ok(FuzzOutcome { report, cases, steps: tally.steps, cells: tally.cells.len() })
+}
+
+/// A server that is not there at all has done nothing wrong yet.
+fn present(site: &Site) -> Result<(), FuzzError> {
+    let runtime = runtime().map_err(FuzzError::Provision)?;
+    for binding in site.provided.profile.flows.values() {
+        if !runtime.block_on(site.is_there(&binding.base_url)) {
+            return Err(FuzzError::Provision(format!("{} takes no connection", binding.base_url)));
+        }
+    }
+    Ok(())
 }
 
 /// Rules and laws of each flow that is to be tried.
@@ -212,6 +226,8 @@ pub(crate) struct Told {
     pub(crate) found: Vec<Found>,
     /// Why a case could not be run to its end.
     pub(crate) blocked: Option<String>,
+    /// Whether the server takes no connection any more.
+    pub(crate) gone: bool,
     /// The secrets that stand in what was found.
     pub(crate) secrets: KnownSecrets,
 }
@@ -373,7 +389,11 @@ impl Course<'_> {
                     &unit,
                     (self.settings, &self.known, &self.stop),
                 );
-                let exhausted = told.blocked.is_some() && !self.provision.is_shared();
+                let exhausted =
+                    (told.blocked.is_some() || told.gone) && !self.provision.is_shared();
+                if told.gone && self.provision.is_shared() {
+                    self.stop.store(true, Ordering::Relaxed);
+                }
                 if tell.send(told).is_err() {
                     return Ok(());
                 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -14,7 +14,7 @@ use super::model::{Means, Rules};
 use super::oracle::{Judge, Oracle, Walk};
 use crate::engine::{Connection, Engine, Provided, Settings};
 use crate::hook::HookCall;
-use crate::model::{CheckId, SecretBook, Stop, StopKind, Trace};
+use crate::model::{CheckId, SecretBook, Stop, StopKind, Trace, WireError};
 use crate::source::SourceFile;
 use crate::target::FlowBinding;
 
@@ -60,6 +60,25 @@ impl Site {
         self.moved > MOST_MOVED
     }
 
+    /// Whether the server takes a connection; asked twice, for one that is just starting again.
+    pub(crate) async fn is_there(&self, base: &str) -> bool {
+        let Ok(mut lane) = self.connection.wires.lane(base) else {
+            return false;
+        };
+        let mut refused = false;
+        for attempt in 0..2 {
+            if attempt > 0 {
+                tokio::time::sleep(RESTART).await;
+            }
+            let answers = lane.send(PROBE, &["GET"], true).await;
+            refused = matches!(answers.replies.first(), Some(Err(WireError::Connect(_))));
+            if !refused {
+                break;
+            }
+        }
+        !refused
+    }
+
     /// Brings the server into its first state, where there is a way.
     pub(crate) async fn reset(&self) -> Result<(), String> {
         self.connection.wires.hang_up();
@@ -70,6 +89,12 @@ impl Site {
         self.connection.hooks.fire(&call).await.map(drop).map_err(|error| error.to_string())
     }
 }
+
+/// What a connection is tried with.
+const PROBE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// So long a server may take to start again.
+const RESTART: Duration = Duration::from_millis(300);
 
 /// Fifty years: dates still have four digits.
 const MOST_MOVED: u64 = 50 * 365 * 86_400_000;
