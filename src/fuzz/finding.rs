@@ -60,20 +60,13 @@ pub(crate) fn origin_of(failure: &Failure, laws: &Laws) -> (String, String, Leve
 }
 
 /// The finding of a failure.
-pub(crate) fn finding(library: &Library, found: &Found, seed: u64) -> Finding {
+pub(crate) fn finding(library: &Library, laws: &Laws, found: &Found, seed: u64) -> Finding {
     let failure = &found.failure;
     let (covers, level, title) = match &failure.oracle {
-        Oracle::Law(law) => {
-            let check = library
-                .checks()
-                .find(|(.., id, _)| *id == law.check())
-                .map(|(.., check)| check.clone());
-            let law = found.written.as_ref().map(|written| written.check.clone());
-            match check {
-                Some(check) => (check.covers, check.level, check.title),
-                None => (Vec::new(), Level::Must, law.unwrap_or_default()),
-            }
-        }
+        Oracle::Law(law) => match laws.check(law.check()) {
+            Some(check) => (check.covers.clone(), check.level, check.title.clone()),
+            None => (Vec::new(), Level::Must, law.check().to_string()),
+        },
         _ => {
             let id = ClauseId::new(failure.clause);
             let clause = library.catalogue.clause(&id);

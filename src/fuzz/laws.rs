@@ -51,9 +51,12 @@ impl Laws {
     /// What is wrong with them, which is a mistake in this module or in another scenarios folder.
     pub(crate) fn read(flow: Flow, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let (name, text) = text_of(flow);
-        let file = SourceFile::new(format!("fuzz/laws/{name}"), text);
+        // The list of what every answer is held against is the last thing in each file.
+        let text = text.replacen("checks:\n", &format!("checks:\n{COMMON_CHECKS}"), 1);
+        let text = format!("{text}{COMMON_ANSWERS}");
+        let file = SourceFile::new(format!("fuzz/laws/{name}"), text.as_str());
         let scenario = library.scenario(flow, &file)?;
-        let typed = serde_yaml::from_str(text).unwrap_or_default();
+        let typed = serde_yaml::from_str(&text).unwrap_or_default();
         let common = library.held(flow).to_vec();
         let known = library.always.get(&flow).cloned().unwrap_or_default();
         let mut checks = known;
@@ -170,6 +173,9 @@ fn breaks(binding: &FlowBinding, one: &Expectation, observed: &Observed<'_>) -> 
         Kind::Alike | Kind::Collection { .. } | Kind::Count { .. } | Kind::Record(_) => None,
     }
 }
+
+const COMMON_CHECKS: &str = include_str!("laws/checks.yaml");
+const COMMON_ANSWERS: &str = include_str!("laws/answers.yaml");
 
 fn text_of(flow: Flow) -> (&'static str, &'static str) {
     match flow {

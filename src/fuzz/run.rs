@@ -115,16 +115,7 @@ pub fn fuzz(
         started,
     };
     let tally = course.run(observer)?;
-    let mut findings: Vec<Finding> =
-        tally.found.iter().map(|found| finding(library, found, settings.seed)).collect();
-    let broken: BTreeSet<(Flow, Layer)> =
-        tally.found.iter().map(|found| (found.flow, found.layer)).collect();
-    for ((flow, layer), cases) in &tally.cases {
-        if !broken.contains(&(*flow, *layer)) {
-            findings.push(passed(*flow, *layer, *cases, tally.blocked.get(flow)));
-        }
-    }
-    findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
+    let findings = findings(&tally, library, &bench, settings.seed);
     let report = Report {
         target,
         seed: settings.seed,
@@ -138,6 +129,11 @@ pub fn fuzz(
         elapsed: started.elapsed(),
         secrets: tally.secrets,
     };
+    for flow in flows {
+        let of_flow = report.findings.iter().filter(|finding| finding.flow == flow);
+        let findings: Vec<Finding> = of_flow.cloned().collect();
+        observer.hear(&Event::ScenarioFinished { flow, name: "fuzz", findings: &findings })?;
+    }
     observer.hear(&Event::RunFinished(&report))?;
     let cases = tally.cases.values().sum();
     Ok(FuzzOutcome { report, cases, steps: tally.steps, cells: tally.cells.len() })
@@ -152,6 +148,29 @@ fn present(site: &Site) -> Result<(), FuzzError> {
         }
     }
     Ok(())
+}
+
+/// The findings of a run, and what is said of the layers in which nothing was found.
+fn findings(
+    tally: &Tally,
+    library: &Library,
+    bench: &BTreeMap<Flow, Bench>,
+    seed: u64,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = tally
+        .found
+        .iter()
+        .map(|found| finding(library, &bench[&found.flow].laws, found, seed))
+        .collect();
+    let broken: BTreeSet<(Flow, Layer)> =
+        tally.found.iter().map(|found| (found.flow, found.layer)).collect();
+    for ((flow, layer), cases) in &tally.cases {
+        if !broken.contains(&(*flow, *layer)) {
+            findings.push(passed(*flow, *layer, *cases, tally.blocked.get(flow)));
+        }
+    }
+    findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
+    findings
 }
 
 /// Rules and laws of each flow that is to be tried.

@@ -256,7 +256,13 @@ fn login(rules: &Rules, dice: &mut Dice, operation: &'static str) -> Act {
     if dice.chance(20) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "OPTIONS", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Parameter]));
+        call.idle = Some(dice.pick(&[
+            Idle::Query,
+            Idle::Field,
+            Idle::Cookie,
+            Idle::Parameter,
+            Idle::Origin,
+        ]));
     } else if dice.chance(16) {
         call.bearer = Bearer::Stranger;
     }

@@ -263,7 +263,13 @@ fn login(rules: &Rules, dice: &mut Dice) -> Act {
     if dice.chance(16) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Parameter]));
+        call.idle = Some(dice.pick(&[
+            Idle::Query,
+            Idle::Field,
+            Idle::Cookie,
+            Idle::Parameter,
+            Idle::Origin,
+        ]));
     } else if dice.chance(50) && matches!(claim, Claim::Right | Claim::Wrong) {
         let info = dice.pick(&[1, 200, 201, 0, 2, 3]);
         let info = match info {
