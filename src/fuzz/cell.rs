@@ -22,6 +22,13 @@ pub(crate) fn fingerprint(call: &Call, exchange: &Exchange) -> u64 {
     hasher.finish()
 }
 
+/// A cell of anything that can be told apart.
+pub(crate) fn hashed(of: &impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Operation, kind of input, class of the answer, and the shape of its body.
 pub(crate) fn cell(call: &Call, class: &Class<'_>, exchange: &Exchange) -> u64 {
     let mut hasher = DefaultHasher::new();

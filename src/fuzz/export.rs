@@ -160,6 +160,7 @@ impl Writer<'_> {
             Oracle::Unanswered => "the last request is answered".to_owned(),
             Oracle::Echoed => "no token stands in the last answer".to_owned(),
             Oracle::OutOfStep => "the request behind it is answered as ever".to_owned(),
+            Oracle::Frames(what) => format!("not so: {what}"),
             Oracle::Differs(class) => format!("the last answer is {class}, as without the change"),
             Oracle::Race(_) => {
                 "two requests at the same moment are answered as one after the other".to_owned()
@@ -230,7 +231,7 @@ impl Writer<'_> {
             Oracle::Echoed => drop(one.insert("no_secrets".to_owned(), json!({}))),
             Oracle::Differs(class) => drop(one.insert("outcome".to_owned(), json!(class))),
             Oracle::Unanswered => drop(one.insert("outcome".to_owned(), json!("answered"))),
-            Oracle::OutOfStep | Oracle::Race(_) | Oracle::Repeated(_) => {
+            Oracle::OutOfStep | Oracle::Frames(_) | Oracle::Race(_) | Oracle::Repeated(_) => {
                 one.insert("outcome".to_owned(), json!(["refused", "succeeded"]));
             }
         }

@@ -45,6 +45,8 @@ pub(crate) enum Oracle {
     Echoed,
     /// The request behind it on the connection is not answered as ever.
     OutOfStep,
+    /// What a server says on a socket, in a sentence.
+    Frames(String),
     /// A change that means nothing has another answer than this class.
     Differs(String),
 }
@@ -64,6 +66,7 @@ impl Oracle {
             Self::Echoed => "echoed".to_owned(),
             Self::OutOfStep => "out of step".to_owned(),
             Self::Differs(_) => "differs".to_owned(),
+            Self::Frames(_) => "frames".to_owned(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! `gatecrash fuzz`.
 
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -176,7 +175,7 @@ impl<W: Write> Observer for Teller<W> {
         self.terminal.hear(event)?;
         match event {
             Event::CaseFound { file, text, .. } => match &self.folder {
-                Some(folder) => fs::write(folder.join(file), text),
+                Some(folder) => corpus::keep(folder, file, text),
                 None => Ok(()),
             },
             Event::RunFinished(report) => self.sinks.write(report, self.strict),

@@ -7,7 +7,9 @@ mod draft;
 mod framing;
 mod meaning;
 mod mutate;
+mod socket;
 mod symbols;
+mod talk;
 mod verdict;
 
 use std::cell::RefCell;
@@ -284,7 +286,8 @@ impl<'a> ByteBench<'a> {
 
     /// The bytes of a case, and the operation that they call.
     pub(crate) fn bytes(&self, draw: &ByteDraw) -> Option<(&'static str, Vec<u8>)> {
-        self.changed(draw).map(|(base, draft, _)| (base.call.operation, draft.bytes()))
+        let changed = if self.is_talk(draw) { None } else { self.changed(draw) };
+        changed.map(|(base, draft, _)| (base.call.operation, draft.bytes()))
     }
 
     /// The values that stand in the bytes, with their names.
@@ -294,6 +297,9 @@ impl<'a> ByteBench<'a> {
 
     /// Runs one case.
     pub(crate) fn run(&mut self, runtime: &Runtime, draw: &ByteDraw) -> ByteWalk {
+        if self.is_talk(draw) {
+            return self.run_talk(runtime, draw);
+        }
         let Some((base, draft, meaning)) = self.changed(draw) else {
             return ByteWalk::default();
         };

@@ -130,6 +130,11 @@ impl Rules {
         }
     }
 
+    /// Whether there are sockets.
+    pub(crate) fn offers_sockets(&self) -> bool {
+        self.flow == Flow::GatewayButton && self.has("socket") && self.can("socket")
+    }
+
     /// Whether who asks too often may be refused for that alone.
     pub(crate) fn may_throttle(&self) -> bool {
         self.flow != Flow::GatewayButton && self.is("throttle", "off").may_not()
