@@ -68,6 +68,35 @@ pub struct Lifetimes {
     pub environment: Duration,
 }
 
+impl Lifetimes {
+    /// The names that [`set`](Self::set) knows, as flow and lifetime.
+    pub const NAMES: [&str; 7] = [
+        "gateway-button.button_window",
+        "gateway-button.socket_token",
+        "channel-login.token",
+        "visitor-login.access_token",
+        "jwt-login.access_token",
+        "jwt-login.refresh_token",
+        "environment-token.token",
+    ];
+
+    /// Changes the lifetime of this name. `false` when there is none, or when it would be no time at all.
+    pub fn set(&mut self, name: &str, lifetime: Duration) -> bool {
+        let known = match name {
+            "gateway-button.button_window" => &mut self.button_window,
+            "gateway-button.socket_token" => &mut self.socket,
+            "channel-login.token" => &mut self.channel,
+            "visitor-login.access_token" => &mut self.visitor,
+            "jwt-login.access_token" => &mut self.jwt_access,
+            "jwt-login.refresh_token" => &mut self.jwt_refresh,
+            "environment-token.token" => &mut self.environment,
+            _ => return false,
+        };
+        *known = lifetime;
+        !lifetime.is_zero()
+    }
+}
+
 impl Default for Lifetimes {
     fn default() -> Self {
         Self {

@@ -15,6 +15,7 @@ use answers::{identity_result, token_result};
 
 use super::one::unmet;
 use super::run::runtime;
+use super::waits::waits;
 use crate::engine::{Connection, Engine, Settings};
 use crate::hook::HookCall;
 use crate::model::{
@@ -68,6 +69,7 @@ async fn examine_all(library: &Library, profile: &Profile, settings: &DoctorSett
         }
         doctor.readiness(binding);
     }
+    doctor.real_time();
     doctor.diagnosis
 }
 
@@ -350,6 +352,20 @@ impl<'a> Doctor<'a> {
             settings: &settings,
         };
         engine.run(&scenario).await
+    }
+
+    /// How long a run would wait, where the time is real.
+    fn real_time(&mut self) {
+        let ClockSetting::Real { max_wait, .. } = &self.profile.clock else {
+            return;
+        };
+        let runs = self.library.scenarios.iter().filter(|scenario| {
+            let binding = self.bindings().into_iter().find(|one| one.flow == scenario.flow);
+            binding.is_some_and(|binding| unmet(scenario, binding, &self.connection).is_none())
+        });
+        if let Some(sentence) = waits(runs, self.profile, *max_wait) {
+            self.diagnosis.note("real time", Examination::Good(sentence));
+        }
     }
 
     /// What a run would come to.

@@ -33,6 +33,7 @@ pub fn dry_run<'a>(
         effort: settings.effort,
         budget: None,
     };
+    let real_time = connection.clock.mode() == "real";
     let dry = |scenario: &'a Scenario| {
         let binding = profile.flows.get(&scenario.flow)?;
         let acts = if settings.gentle && could_harm(scenario) {
@@ -40,7 +41,7 @@ pub fn dry_run<'a>(
         } else {
             match unmet(scenario, binding, &connection) {
                 Some((verdict, reason)) => Err(format!("{verdict}: {reason}")),
-                None => Ok(rehearse(binding, &engine_settings, scenario)),
+                None => Ok(rehearse(binding, &engine_settings, scenario, real_time)),
             }
         };
         Some(DryScenario { scenario, acts })

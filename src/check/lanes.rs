@@ -4,9 +4,12 @@
 //! not their sum. Scenarios that act on the same thing - the one button, the accounts of a flow - come one after the
 //! other; those that change the whole server run alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::Planned;
+use crate::model::Flow;
+use crate::scenario::Scenario;
+use crate::target::Profile;
 
 /// Places in the plan.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -21,7 +24,11 @@ pub(super) struct Order {
 pub(super) const SHAKING: [&str; 3] = ["database", "reset", "restart"];
 
 /// The order for a server that all scenarios share.
-pub(super) fn order(scenarios: &[Planned<'_>], real_time: bool) -> Order {
+pub(super) fn order(
+    scenarios: &[Planned<'_>],
+    real_time: bool,
+    replacing: &BTreeSet<Flow>,
+) -> Order {
     let mut order = Order::default();
     let mut lanes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, planned) in scenarios.iter().enumerate() {
@@ -31,14 +38,25 @@ pub(super) fn order(scenarios: &[Planned<'_>], real_time: bool) -> Order {
             order.alone.push(index);
             continue;
         }
-        let lane = match hooks.first() {
-            None => format!("scenario {index}"),
-            Some(hook) => format!("hook {hook} of {}", scenario.flow),
-        };
+        let lane = shared(scenario, replacing).unwrap_or_else(|| format!("scenario {index}"));
         lanes.entry(lane).or_default().push(index);
     }
     order.lanes = lanes.into_values().collect();
     order
+}
+
+/// What a scenario acts on that others act on as well, and must not have beside it: `hook press of gateway-button`.
+pub(super) fn shared(scenario: &Scenario, replacing: &BTreeSet<Flow>) -> Option<String> {
+    if replacing.contains(&scenario.flow) {
+        return Some(format!("accounts of {}", scenario.flow));
+    }
+    scenario.hooks().first().map(|hook| format!("hook {hook} of {}", scenario.flow))
+}
+
+/// The flows of a profile in which a new token of an account may end the one before it.
+pub(super) fn replacing(profile: &Profile) -> BTreeSet<Flow> {
+    let flows = profile.flows.values().filter(|binding| !binding.keeps_earlier_tokens());
+    flows.map(|binding| binding.flow).collect()
 }
 
 #[cfg(test)]
@@ -70,9 +88,13 @@ mod tests {
         let library = Library::read(&found).unwrap();
         let plan = Plan::new(&library, &Flow::DOCUMENTED, &Selection::default()).unwrap();
         let all: Vec<usize> = (0..plan.scenarios.len()).collect();
-        assert_eq!(order(&plan.scenarios, false), Order { alone: all.clone(), lanes: Vec::new() });
+        let none = BTreeSet::new();
+        assert_eq!(
+            order(&plan.scenarios, false, &none),
+            Order { alone: all.clone(), lanes: Vec::new() }
+        );
 
-        let Order { alone, lanes } = order(&plan.scenarios, true);
+        let Order { alone, lanes } = order(&plan.scenarios, true, &none);
         let mut every: Vec<usize> = alone.iter().chain(lanes.iter().flatten()).copied().collect();
         every.sort_unstable();
         assert_eq!(every, all);
@@ -82,6 +104,11 @@ mod tests {
         let window = lane("gateway-button/window-end").unwrap();
         assert!(window.len() > 1, "{window:?}");
         assert_eq!(lane("jwt-login/lifetimes").unwrap().len(), 1);
+        // Unless an account's next token is the end of the one before.
+        let replacing = BTreeSet::from([Flow::JwtLogin]);
+        let Order { lanes, .. } = order(&plan.scenarios, true, &replacing);
+        let lane = |of: &str| lanes.iter().find(|lane| lane.iter().any(|index| name(index) == of));
+        assert_eq!(lane("jwt-login/lifetimes"), lane("jwt-login/refresh-lifetimes"));
         // Nothing that shakes the server or waits for nothing is beside others.
         assert!(alone.iter().any(|index| name(index) == "gateway-button/restart"));
         assert!(lanes.iter().flatten().all(|index| plan.scenarios[*index].scenario.waits()));

@@ -12,6 +12,7 @@ mod merge;
 mod one;
 mod plan;
 mod run;
+mod waits;
 
 pub use coverage::{Coverage, CoverageRow};
 pub use doctor::{DoctorSettings, examine};

@@ -14,13 +14,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
 use super::baseline::apply_baseline;
-use super::lanes::{Order, order};
+use super::lanes::{Order, order, replacing};
 use super::merge::{clause_states, merge, unheard};
 use super::one;
 use super::plan::Plan;
 use crate::engine::{Budget, Connection, Effort, Provision};
 use crate::event::{Event, Observer};
-use crate::model::{CheckId, Evidence, Finding, KnownSecrets, Report, Request, Verdict, WireError};
+use crate::model::{
+    CheckId, Evidence, Finding, Flow, KnownSecrets, Report, Request, Verdict, WireError,
+};
 use crate::target::{Baseline, Library, Profile};
 
 /// How a run is done.
@@ -96,7 +98,18 @@ pub fn check(
     let baseline = &first.profile.baseline;
     let budget = first.profile.limits.max_failed_logins.map(Budget::new);
     let secrets = Mutex::default();
-    let course = Course { plan, library, provision, settings, started, baseline, budget, secrets };
+    let replacing = replacing(&first.profile);
+    let course = Course {
+        plan,
+        library,
+        provision,
+        settings,
+        started,
+        baseline,
+        budget,
+        secrets,
+        replacing,
+    };
     let (all, interrupted) = run_all(&course, &runtime, observer, clock == "real")?;
     let mut findings = merge(all);
     add_unheard(plan, library, &mut findings);
@@ -145,6 +158,8 @@ pub(super) struct Course<'a> {
     pub(super) budget: Option<Budget>,
     /// Every secret that any scenario came to know.
     pub(super) secrets: Mutex<KnownSecrets>,
+    /// The flows in which a new token of an account may end the one before it.
+    pub(super) replacing: BTreeSet<Flow>,
 }
 
 pub(super) fn runtime() -> Result<Runtime, CheckError> {
@@ -267,7 +282,7 @@ async fn work_shared(
     mut stop: watch::Receiver<()>,
     tell: UnboundedSender<Outcome>,
 ) {
-    let Order { alone, lanes } = order(&course.plan.scenarios, real_time);
+    let Order { alone, lanes } = order(&course.plan.scenarios, real_time, &course.replacing);
     let go = |lane: Vec<usize>, resets: bool| {
         let tell = tell.clone();
         async move {

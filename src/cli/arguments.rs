@@ -83,7 +83,7 @@ pub(super) enum Command {
     /// Runs the reference server in the foreground.
     #[cfg(feature = "reference-server")]
     #[command(
-        after_help = "Examples:\n  gatecrash serve --clock real\n  gatecrash serve --fault window-not-closed --variant jwt-login.logout=revoking"
+        after_help = "Examples:\n  gatecrash serve --lifetime jwt-login.access_token=10s\n  gatecrash serve --fault window-not-closed --variant jwt-login.logout=revoking"
     )]
     Serve(Serve),
 }
@@ -127,6 +127,11 @@ pub(super) struct Check {
     #[cfg(feature = "reference-server")]
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) variant: Vec<String>,
+    /// How long something lives at the embedded reference server: `FLOW.NAME=TIME`, as `jwt-login.access_token=10s`; may be
+    /// repeated.
+    #[cfg(feature = "reference-server")]
+    #[arg(long, value_name = "NAME=TIME")]
+    pub(super) lifetime: Vec<String>,
     /// Writes a report: `json=PATH`, `junit=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
@@ -349,6 +354,10 @@ pub(super) struct Serve {
     /// Decides a gap: `FLOW.GAP=ANSWER`; may be repeated. `gatecrash list variants` has them.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) variant: Vec<String>,
+    /// How long something lives at the server: `FLOW.NAME=TIME`, as `jwt-login.access_token=10s`; may be
+    /// repeated.
+    #[arg(long, value_name = "NAME=TIME")]
+    pub(super) lifetime: Vec<String>,
 }
 
 #[cfg(feature = "reference-server")]

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reference_server::{ClockMode as ServerClock, Config, Fault, Server};
+use reference_server::{ClockMode as ServerClock, Config, Fault, Lifetimes, Server};
 
 use super::arguments::{Check, ClockMode};
 use super::exit::UsageError;
 use super::{World, shelf, target};
 use crate::engine::{Provided, Provision};
-use crate::model::Flow;
+use crate::model::{Flow, parse_duration};
 use crate::target::{ClockSetting, FlowBinding, Identity, Library, Profile};
 
 /// Starts a reference server for each scenario.
@@ -52,6 +52,12 @@ impl Embedded {
     ) -> anyhow::Result<Self> {
         let faults = check.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
         let mut embedded = Self::plain(library, scenarios, world)?.with(&faults, &check.variant)?;
+        for lifetime in &check.lifetime {
+            let (flow, name, time) = live(lifetime, &mut embedded.config)?;
+            if let Some(binding) = embedded.profile.flows.get_mut(&flow) {
+                binding.lifetimes.insert(name, time);
+            }
+        }
         match check.reach.clock {
             Some(ClockMode::Real) => {
                 embedded.config.clock = ServerClock::Real;
@@ -139,6 +145,23 @@ fn decide(variant: &str, config: &mut Config, profile: &mut Profile) -> anyhow::
         respell(binding, key, value);
     }
     Ok(())
+}
+
+/// Changes how long something lives at the server: `FLOW.NAME=TIME`; the flow, the name and the time.
+pub(super) fn live(text: &str, config: &mut Config) -> anyhow::Result<(Flow, String, Duration)> {
+    let mut read = || {
+        let (key, time) = text.split_once('=')?;
+        let (flow, name) = key.split_once('.')?;
+        let time = parse_duration(time).ok()?;
+        config.lifetimes.set(key, time).then_some((flow.parse().ok()?, name.to_owned(), time))
+    };
+    read().ok_or_else(|| {
+        let known = Lifetimes::NAMES.join(", ");
+        let message = format!(
+            "`{text}` is not a lifetime; write FLOW.NAME=TIME, as `10s`, with one of {known}"
+        );
+        UsageError(message).into()
+    })
 }
 
 /// What a profile of a server with this variant would spell otherwise than the documents.

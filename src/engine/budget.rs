@@ -16,10 +16,19 @@ impl Budget {
         Self { allowed, made: Arc::default() }
     }
 
-    pub(super) fn is_used_up(&self) -> bool {
-        self.made.load(Ordering::Relaxed) >= self.allowed
+    /// Takes one of them for a login that may be wrong; whether there was one left.
+    pub(super) fn take(&self) -> bool {
+        let one_more = |made: u32| (made < self.allowed).then_some(made + 1);
+        self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
+    /// The login was right after all.
+    pub(super) fn give_back(&self) {
+        let one_less = |made: u32| Some(made.saturating_sub(1));
+        self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok();
+    }
+
+    /// A login that was meant to be right was not.
     pub(super) fn count(&self) {
         self.made.fetch_add(1, Ordering::Relaxed);
     }

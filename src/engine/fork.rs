@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::run::Runner;
+use futures_util::future::join_all;
+
+use super::run::{Runner, Stopped};
+use crate::scenario::{Action, Step, uses_hooks};
 use crate::source::Random;
 
 impl Runner<'_> {
@@ -17,7 +20,8 @@ impl Runner<'_> {
         fork.item.clone_from(&self.item);
         fork.item_name.clone_from(&self.item_name);
         (fork.server_now, fork.elapsed) = (self.server_now, self.elapsed);
-        (fork.group, fork.groups, fork.deadlines) = (self.group, self.groups, self.deadlines);
+        fork.groups = Arc::clone(&self.groups);
+        (fork.group, fork.deadlines) = (self.group, self.deadlines);
         let part = format!("{}@{} {name}", self.scenario.name, self.scenario.flow);
         fork.random = RefCell::new(Random::derive(self.engine.settings.seed, &part));
         fork
@@ -38,8 +42,41 @@ impl Runner<'_> {
                 self.trace.secrets.push(kept);
             }
         }
-        self.groups = self.groups.max(fork.groups);
         self.deadlines = self.deadlines.max(fork.deadlines);
+    }
+
+    /// Runs steps of which none waits for another in real time side by side, and takes over what each saw.
+    pub(super) async fn abreast(&mut self, steps: &[Step]) -> Stopped {
+        let runs = steps.iter().map(|step| {
+            let mut fork = self.fork(&step.label);
+            async move {
+                let result = fork.step(step).await;
+                (fork, result)
+            }
+        });
+        let runs = join_all(runs).await;
+        let mut stopped = Ok(());
+        for (fork, result) in runs {
+            self.join(fork);
+            stopped = stopped.and(result);
+        }
+        stopped
+    }
+
+    /// How many steps from here on only wait for a moment, each on a preparation of its own: what none of them
+    /// shares with another can be waited for at the same time.
+    pub(super) fn waiting_alone(&self, steps: &[Step]) -> usize {
+        if self.engine.clock.mode() != "real"
+            || self.is_connected()
+            || !self.engine.binding.keeps_earlier_tokens()
+        {
+            return 0;
+        }
+        let alone = |step: &&Step| {
+            let bare = step.controls.is_empty() && step.capture.is_empty() && step.mark.is_none();
+            bare && matches!(&step.action, Action::Boundary(it) if !uses_hooks(&it.prepare))
+        };
+        steps.iter().take_while(alone).count()
     }
 
     /// Whether a connection is open that a fork would not have.

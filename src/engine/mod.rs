@@ -3,6 +3,7 @@
 //! `Engine::run` never fails: what went wrong on the way is in the trace. `judge` is pure.
 
 mod acts;
+mod ask;
 mod budget;
 mod capture;
 mod connect;

@@ -4,6 +4,8 @@
 //! and nothing is judged.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use form_urlencoded::byte_serialize;
 use serde_json::Value;
@@ -14,7 +16,8 @@ use super::request::{PATH, RequestError, build};
 use super::run::Settings;
 use crate::model::Bindings;
 use crate::scenario::{
-    Action, Boundary, JsonTemplate, Moment, Scenario, SendStep, Span, Step, StreamAct,
+    Action, Boundary, JsonTemplate, Moment, Scenario, SendStep, Span, Step, StreamAct, StreamStep,
+    uses_hooks,
 };
 use crate::source::{Random, RenderError, Scope, Template};
 use crate::target::FlowBinding;
@@ -28,10 +31,20 @@ pub struct Rehearsed {
     pub act: String,
     /// The request as it would stand on the wire, where there is one.
     pub request: Option<String>,
+    /// How long is waited for it.
+    pub wait: Duration,
+    /// How much time has passed in the scenario when it is done, requests not counted.
+    pub elapsed: Duration,
 }
 
-/// Every act of a scenario against a server, in order. Steps that other choices would take are left out.
-pub fn rehearse(binding: &FlowBinding, settings: &Settings, scenario: &Scenario) -> Vec<Rehearsed> {
+/// Every act of a scenario against a server, in order. Steps that other choices would take are left out, and in real
+/// time what asks at a moment itself.
+pub fn rehearse(
+    binding: &FlowBinding,
+    settings: &Settings,
+    scenario: &Scenario,
+    real_time: bool,
+) -> Vec<Rehearsed> {
     let mut binding = binding.clone();
     let mut bindings = Bindings::new();
     for (role, identity) in &mut binding.identities {
@@ -52,9 +65,12 @@ pub fn rehearse(binding: &FlowBinding, settings: &Settings, scenario: &Scenario)
         binding: &binding,
         settings,
         scenario,
+        real_time,
         random,
         bindings,
         item: String::new(),
+        elapsed: Duration::ZERO,
+        marks: BTreeMap::new(),
         acts: Vec::new(),
     };
     rehearsal.steps(&scenario.steps);
@@ -65,9 +81,13 @@ struct Rehearsal<'a> {
     binding: &'a FlowBinding,
     settings: &'a Settings,
     scenario: &'a Scenario,
+    real_time: bool,
     random: RefCell<Random>,
     bindings: Bindings,
     item: String,
+    elapsed: Duration,
+    /// When the marks were set, from the start of the scenario.
+    marks: BTreeMap<String, Duration>,
     acts: Vec<Rehearsed>,
 }
 
@@ -146,48 +166,82 @@ impl Rehearsal<'_> {
                 self.send(&label, &sample.send, count);
             }
             Action::Send(send) => self.send(&label, send, 1),
-            Action::Stream(stream) => match &stream.act {
-                StreamAct::Open(send, copies) => self.send(&label, send, effort.crowd(*copies)),
-                StreamAct::Close(code) => {
-                    self.note(&label, format!("socket {}: close {code}", stream.connection));
-                }
-                StreamAct::Ping(_) => {
-                    self.note(&label, format!("socket {}: ping", stream.connection));
-                }
-                StreamAct::Receive(within) => {
-                    let act = format!("socket {}: receive within {within:?}", stream.connection);
-                    self.note(&label, act);
-                }
-                StreamAct::Transmit(_) => {
-                    self.note(&label, format!("socket {}: transmit", stream.connection));
-                }
-            },
+            Action::Stream(stream) => self.stream(&label, stream),
             Action::Timing(timing) => {
                 let pairs = effort.scale(timing.pairs);
                 timing.requests.iter().for_each(|request| self.send(&label, request, pairs));
             }
-            Action::Wait(span) => self.note(&label, format!("wait {}", self.span(span))),
+            Action::Wait(wait) => {
+                let since = wait.since.as_ref().and_then(|name| self.marks.get(name)).copied();
+                let due = since.unwrap_or(self.elapsed) + self.span(&wait.span);
+                let span = due.saturating_sub(self.elapsed);
+                self.wait(&label, format!("wait {span:?}"), span);
+            }
+        }
+        if let Some(mark) = &step.mark {
+            self.marks.insert(mark.clone(), self.elapsed);
         }
         for capture in &step.capture {
             self.bindings.insert(capture.name.clone(), format!("${{{}}}", capture.name));
         }
     }
 
+    fn stream(&mut self, label: &str, stream: &StreamStep) {
+        match &stream.act {
+            StreamAct::Open(send, copies) => {
+                self.send(label, send, self.settings.effort.crowd(*copies));
+            }
+            StreamAct::Close(code) => {
+                self.note(label, format!("socket {}: close {code}", stream.connection));
+            }
+            StreamAct::Ping(_) => {
+                self.note(label, format!("socket {}: ping", stream.connection));
+            }
+            StreamAct::Receive(within) => {
+                let act = format!("socket {}: receive within {within:?}", stream.connection);
+                self.note(label, act);
+            }
+            StreamAct::Transmit(_) => {
+                self.note(label, format!("socket {}: transmit", stream.connection));
+            }
+        }
+    }
+
+    /// Each side prepares for itself. Where that touches nothing that the other sides share, all of them wait together
+    /// in real time.
     fn boundary(&mut self, label: &str, boundary: &Boundary) {
         let at = match &boundary.at {
-            Moment::After { duration, .. } => self.span(duration),
+            Moment::After { duration, .. } => format!("{:?}", self.span(duration)),
             Moment::Until(template) => format!("until {}", self.text(template)),
         };
         let sides = [
             (boundary.just_before, "just before"),
-            (boundary.exactly_at, "at"),
+            (boundary.exactly_at.filter(|_| !self.real_time), "at"),
             (boundary.just_after, "just after"),
         ];
+        let together =
+            self.real_time && !uses_hooks(&boundary.prepare) && self.binding.keeps_earlier_tokens();
+        let (start, mut end) = (self.elapsed, self.elapsed);
         for (_, side) in sides.into_iter().filter(|(set, _)| set.is_some()) {
+            if together {
+                self.elapsed = start;
+            }
             self.steps(&boundary.prepare);
-            self.note(label, format!("wait, {side} {at}"));
+            let wait = self.until(&boundary.at);
+            self.wait(label, format!("wait, {side} {at}"), wait);
             self.send(label, &boundary.probe, 1);
+            end = end.max(self.elapsed);
         }
+        self.elapsed = end;
+    }
+
+    /// How long it still takes until a moment. One that only an answer names is taken for now.
+    fn until(&self, at: &Moment) -> Duration {
+        let Moment::After { duration, from } = at else {
+            return Duration::ZERO;
+        };
+        let mark = from.as_ref().and_then(|name| self.marks.get(name)).copied();
+        (mark.unwrap_or(self.elapsed) + self.span(duration)).saturating_sub(self.elapsed)
     }
 
     fn send(&mut self, label: &str, send: &SendStep, times: u32) {
@@ -206,11 +260,21 @@ impl Rehearsal<'_> {
             Some(Err(reason)) => (format!("{}: {reason}", send.operation), None),
             None => (format!("{}{times}, made from earlier answers", send.operation), None),
         };
-        self.acts.push(Rehearsed { step: label.to_owned(), act, request });
+        self.push(label, act, request, Duration::ZERO);
     }
 
     fn note(&mut self, label: &str, act: String) {
-        self.acts.push(Rehearsed { step: label.to_owned(), act, request: None });
+        self.push(label, act, None, Duration::ZERO);
+    }
+
+    fn wait(&mut self, label: &str, act: String, wait: Duration) {
+        self.elapsed += wait;
+        self.push(label, act, None, wait);
+    }
+
+    fn push(&mut self, label: &str, act: String, request: Option<String>, wait: Duration) {
+        let (step, elapsed) = (label.to_owned(), self.elapsed);
+        self.acts.push(Rehearsed { step, act, request, wait, elapsed });
     }
 
     fn text(&mut self, template: &Template) -> String {
@@ -232,12 +296,10 @@ impl Rehearsal<'_> {
         }
     }
 
-    fn span(&self, span: &Span) -> String {
+    fn span(&self, span: &Span) -> Duration {
         match span {
-            Span::Fixed(duration) => format!("{duration:?}"),
-            Span::Lifetime(name) => {
-                format!("{:?}", self.binding.lifetimes.get(name).copied().unwrap_or_default())
-            }
+            Span::Fixed(duration) => *duration,
+            Span::Lifetime { name, percent } => self.binding.lifetime(name) * *percent / 100,
         }
     }
 

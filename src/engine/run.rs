@@ -4,21 +4,22 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
 use super::effort::Effort;
-use super::judge::{Assessed, Class, Face, classify, hold_all};
-use super::request::{PATH, RequestError, build};
+use super::judge::{Assessed, hold_all};
+use super::request::PATH;
 use crate::clock::Clock;
 use crate::hook::Hooks;
 use crate::model::{
-    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Lacking, Millis, Reply, Request,
-    Role, Skipped, Stop, StopKind, Timing, Trace, WireError,
+    Act, Bindings, Entry, Exchange, ExpectationSet, Header, Kept, Lacking, Millis, Role, Skipped,
+    Stop, StopKind, Trace,
 };
-use crate::scenario::{Action, Scenario, SendStep, Span, Step, StreamAct, When};
+use crate::scenario::{Action, Scenario, Span, Step, StreamAct, Wait, When};
 use crate::source::Random;
-use crate::target::{FlowBinding, OutcomeKind};
+use crate::target::FlowBinding;
 use crate::wire::{Listener, Socket, Wires};
 
 /// What the requests of a run have in common.
@@ -64,9 +65,6 @@ impl Engine<'_> {
     }
 }
 
-/// More answers than this that miss their deadline, and the target counts as not answering.
-const MOST_DEADLINES: u32 = 3;
-
 pub(super) type Stopped = Result<(), Stop>;
 
 /// When something was done, on the server's clock.
@@ -100,7 +98,8 @@ pub(super) struct Runner<'a> {
     /// When the last act ended that a server can answer with a message of its own.
     pub(super) caused: Instant,
     pub(super) group: u32,
-    pub(super) groups: u32,
+    /// How many groups there are, those of parts that run side by side counted.
+    pub(super) groups: Arc<AtomicU32>,
     pub(super) deadlines: u32,
     pub(super) random: RefCell<Random>,
     /// The part of the label that tells the items of a repeated step apart.
@@ -157,7 +156,7 @@ impl<'a> Runner<'a> {
             elapsed: 0,
             caused: Instant::now(),
             group: 0,
-            groups: 0,
+            groups: Arc::default(),
             deadlines: 0,
             random: RefCell::new(Random::derive(engine.settings.seed, &part)),
             item: String::new(),
@@ -170,14 +169,22 @@ impl<'a> Runner<'a> {
         steps: &'s [Step],
     ) -> Pin<Box<dyn Future<Output = Stopped> + 's>> {
         Box::pin(async move {
-            for step in steps {
-                self.step(step).await?;
+            let mut rest = steps;
+            while let Some((step, later)) = rest.split_first() {
+                let abreast = self.waiting_alone(rest);
+                if abreast > 1 {
+                    self.abreast(&rest[..abreast]).await?;
+                    rest = &rest[abreast..];
+                } else {
+                    self.step(step).await?;
+                    rest = later;
+                }
             }
             Ok(())
         })
     }
 
-    async fn step(&mut self, step: &Step) -> Stopped {
+    pub(super) async fn step(&mut self, step: &Step) -> Stopped {
         if let Some(reason) = self.inapplicable(step) {
             self.skip(step, reason);
             return Ok(());
@@ -187,8 +194,7 @@ impl<'a> Runner<'a> {
         }
         let outer_group = self.group;
         if !step.controls.is_empty() {
-            self.groups += 1;
-            self.group = self.groups;
+            self.group = self.groups.fetch_add(1, Ordering::Relaxed) + 1;
         }
         let mut result = self.controls(step, Role::Before).await;
         if result.is_ok() {
@@ -276,8 +282,8 @@ impl<'a> Runner<'a> {
             Action::Listen(name) => self.listen(step, name).await?,
             Action::Stream(stream) => self.stream(step, stream).await?,
             Action::Timing(timing) => self.timing(step, timing).await?,
-            Action::Wait(span) => {
-                let duration = self.span(span);
+            Action::Wait(wait) => {
+                let duration = self.length(wait, &step.label).await?;
                 self.wait(duration, &step.label).await?;
                 let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
                 let known = self.known();
@@ -314,96 +320,6 @@ impl<'a> Runner<'a> {
         self.server_now = self.engine.clock.now().await;
         self.elapsed += Millis::try_from(duration.as_millis()).unwrap_or_default();
         Ok(())
-    }
-
-    /// Makes and sends the request of a step.
-    pub(super) async fn send(&mut self, send: &SendStep, label: &str) -> Result<Act, Stop> {
-        let (request, environment) = self.request(send, label)?;
-        let (reply, timing) = self.engine.wires.send(&request).await;
-        let exchange = self.exchange(send, environment, request, reply, timing);
-        self.note_tokens(&exchange);
-        if let Err(error) = &exchange.reply {
-            self.give_up(error, label)?;
-        }
-        Ok(Act::Exchange(Box::new(exchange)))
-    }
-
-    pub(super) fn request(
-        &self,
-        send: &SendStep,
-        label: &str,
-    ) -> Result<(Request, Option<String>), Stop> {
-        let settings = self.engine.settings;
-        if let Some(budget) = settings.budget.as_ref().filter(|budget| budget.is_used_up())
-            && self.logs_in(&send.operation)
-            && !send.is_plain_login()
-        {
-            let reason = format!(
-                "the budget of {} wrong logins is used up (`limits.max_failed_logins`)",
-                budget.allowed
-            );
-            return Err(stop(label, StopKind::Missing, reason));
-        }
-        build(self.engine.binding, &settings.headers, send, &self.scope()).map_err(|error| {
-            match &error {
-                RequestError::Absent(reason) => stop(label, StopKind::Absent, reason.clone()),
-                RequestError::Missing(reason) => stop(label, StopKind::Missing, reason.clone()),
-                RequestError::Render(render) => self.explain(label, &render.to_string()),
-            }
-        })
-    }
-
-    pub(super) fn exchange(
-        &self,
-        send: &SendStep,
-        environment: Option<String>,
-        request: Request,
-        reply: Reply,
-        timing: Timing,
-    ) -> Exchange {
-        let operation = send.operation.clone();
-        let exchange = Exchange {
-            operation,
-            environment,
-            request,
-            reply,
-            timing,
-            server_now: self.server_now,
-        };
-        if let Some(budget) = &self.engine.settings.budget
-            && self.logs_in(&exchange.operation)
-            && matches!(
-                classify(self.engine.binding, &Face::new(&exchange)),
-                Class::Known(outcome) if outcome.kind == OutcomeKind::Refusal
-            )
-        {
-            budget.count();
-        }
-        exchange
-    }
-
-    /// Whether an operation takes the secret of an account.
-    fn logs_in(&self, operation: &str) -> bool {
-        let operation = self.engine.binding.operations.get(operation);
-        operation.is_some_and(|operation| !operation.identity.is_empty())
-    }
-
-    /// Ends the scenario when the target is not there, instead of waiting for it again and again.
-    pub(super) fn give_up(&mut self, error: &WireError, label: &str) -> Stopped {
-        match error {
-            WireError::Connect(_) => Err(stop(label, StopKind::Unreachable, error.to_string())),
-            WireError::Deadline(_) => {
-                self.deadlines += 1;
-                if self.deadlines < MOST_DEADLINES {
-                    return Ok(());
-                }
-                Err(stop(label, StopKind::Unreachable, format!("{error}, {MOST_DEADLINES} times")))
-            }
-            WireError::Closed(_)
-            | WireError::Nonsense(_)
-            | WireError::Unreadable(_)
-            | WireError::Unsendable(_) => Ok(()),
-        }
     }
 
     /// Keeps what the step captures, writes the entry, and ends the scenario when a prerequisite
@@ -478,13 +394,26 @@ impl<'a> Runner<'a> {
         when.is_none_or(|when| self.engine.binding.refuses(when).is_none())
     }
 
+    /// How long a wait takes from now on.
+    async fn length(&mut self, wait: &Wait, label: &str) -> Result<Duration, Stop> {
+        let span = self.span(&wait.span);
+        let Some(mark) = wait.since.as_ref().and_then(|name| self.marks.get(name)).copied() else {
+            return Ok(span);
+        };
+        let since = self.moment().await.unwrap_or_default() - mark.acknowledged;
+        let passed = Duration::from_millis(u64::try_from(since).unwrap_or_default());
+        span.checked_sub(passed).ok_or_else(|| {
+            let reason =
+                format!("the steps before took {:?} too long", passed.saturating_sub(span));
+            stop(label, StopKind::Missing, reason)
+        })
+    }
+
     /// How long a span is for this server.
     pub(super) fn span(&self, span: &Span) -> Duration {
         match span {
             Span::Fixed(duration) => *duration,
-            Span::Lifetime(name) => {
-                self.engine.binding.lifetimes.get(name).copied().unwrap_or_default()
-            }
+            Span::Lifetime { name, percent } => self.engine.binding.lifetime(name) * *percent / 100,
         }
     }
 }

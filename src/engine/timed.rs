@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::run::{Mark, Runner, Stopped, stop};
-use crate::model::{ExpectationSet, Millis, Role, StopKind};
+use crate::model::{ExpectationSet, Millis, Role, Skipped, StopKind};
 use crate::scenario::{Boundary, Moment, Step, uses_hooks};
 
 /// How far from the moment a probe is, on a clock that is exact.
@@ -27,12 +27,15 @@ impl Runner<'_> {
             (Side::At, boundary.exactly_at, "at"),
             (Side::After, boundary.just_after, "just after"),
         ];
-        let sides = sides.into_iter().filter_map(|(side, set, name)| Some((side, set?, name)));
-        if self.engine.clock.mode() == "real"
-            && !self.is_connected()
-            && !uses_hooks(&boundary.prepare)
-        {
-            return self.side_by_side(step, boundary, sides.collect()).await;
+        let mut sides: Vec<_> =
+            sides.into_iter().filter_map(|(side, set, name)| Some((side, set?, name))).collect();
+        let real = self.engine.clock.mode() == "real";
+        if real {
+            self.leave_out_the_moment(&mut sides);
+        }
+        let alone = !self.is_connected() && !uses_hooks(&boundary.prepare);
+        if real && alone && self.engine.binding.keeps_earlier_tokens() {
+            return self.side_by_side(step, boundary, sides).await;
         }
         for (side, set, name) in sides {
             let bindings = Arc::clone(&self.bindings);
@@ -42,6 +45,19 @@ impl Runner<'_> {
             result?;
         }
         Ok(())
+    }
+
+    /// Real time does not stop at a moment: on which side of it a request arrives is not known.
+    fn leave_out_the_moment(&mut self, sides: &mut Vec<(Side, ExpectationSet, &str)>) {
+        sides.retain(|(side, set, _)| {
+            let keeps = !matches!(side, Side::At);
+            let reason = "a clock that runs cannot be asked at the moment itself".to_owned();
+            let skipped = Skipped { sets: vec![*set], reason };
+            if !keeps && !self.trace.skipped.contains(&skipped) {
+                self.trace.skipped.push(skipped);
+            }
+            keeps
+        });
     }
 
     /// Real time is waited for once: each side prepares for itself, and all wait together.

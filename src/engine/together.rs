@@ -58,9 +58,9 @@ impl Runner<'_> {
         }
         let mut answers = Vec::new();
         for send in &race.after {
-            let Ok(_) = self.request(send, &step.label) else {
+            if self.unsent(send, &step.label).is_err() {
                 continue;
-            };
+            }
             if let Act::Exchange(exchange) = self.send(send, &step.label).await? {
                 answers.push(*exchange);
             }

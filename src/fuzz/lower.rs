@@ -15,7 +15,7 @@ use crate::model::{Flow, WireKind};
 use crate::scenario::raw::{RawBody, RawHeader, RawPart, RawPlace, RawSend};
 use crate::scenario::{
     Action, Body, Capture, HookStep, JsonTemplate, Place as PlaceMeant, Race, Scenario, SendStep,
-    Source, Span, Step as ScenarioStep,
+    Source, Span, Step as ScenarioStep, Wait,
 };
 use crate::source::{SourceFile, Template};
 use crate::target::{Credential, FlowBinding, Operation};
@@ -346,7 +346,8 @@ fn lower_step(binding: &FlowBinding, step: &Step) -> Result<ScenarioStep, String
             hook(&label, "accounts", &[("identity", role), ("state", state)])
         }
         Act::Advance(by) => {
-            Ok(plain(&label, Action::Wait(Span::Fixed(Duration::from_millis(*by)))))
+            let span = Span::Fixed(Duration::from_millis(*by));
+            Ok(plain(&label, Action::Wait(Wait { span, since: None })))
         }
         Act::Database(failing) => {
             hook(&label, "database", &[("failing", if *failing { "true" } else { "false" })])

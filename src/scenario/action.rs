@@ -179,16 +179,30 @@ pub enum Action {
     /// Two requests in turn, to compare how long they take.
     Timing(Box<Timing>),
     /// The clock runs.
-    Wait(Span),
+    Wait(Wait),
 }
 
-/// A length of time.
+/// Time that passes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Wait {
+    /// So long.
+    pub span: Span,
+    /// Counted from this mark, and from now without one.
+    pub since: Option<String>,
+}
+
+/// A length of time: `5s`, `token`, `50% of token`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Span {
     /// So long.
     Fixed(Duration),
-    /// As long as the flow's lifetime of this name, which a profile may change.
-    Lifetime(String),
+    /// As long as a part of a lifetime of the flow, which a profile may change.
+    Lifetime {
+        /// The lifetime's name.
+        name: String,
+        /// The part of it, in hundredths; more than 100 is longer than it.
+        percent: u32,
+    },
 }
 
 /// A call of an operation.

@@ -18,6 +18,7 @@ mod vocabulary;
 pub use action::{
     Action, Body, Boundary, Capture, Control, HookStep, Moment, ParameterValue, Part, Place, Race,
     Sample, Scenario, SendStep, Source, Span, Step, StreamAct, StreamMessage, StreamStep, Timing,
+    Wait,
 };
 pub use condition::{Decided, Placed, When};
 pub use expectation::{

@@ -3,8 +3,11 @@
 //! What rests on something that a server lacks does not apply to it. That is said with a reason, and is neither a
 //! breach nor a gap in the proof.
 
+use std::time::Duration;
+
 use super::binding::FlowBinding;
 use super::operation::Operation;
+use crate::model::Flow;
 use crate::scenario::{Placed, SendStep, When};
 
 impl FlowBinding {
@@ -28,6 +31,21 @@ impl FlowBinding {
             }
             When::Parameter(placed) => self.misplaces(placed),
         }
+    }
+
+    /// Whether an account's earlier tokens stay as they are when it gets another one, so that what is done with one
+    /// does not disturb what is done with the other. The gap `previous_token` says so, where a flow has it; as long as
+    /// a profile does not, they may be replaced.
+    pub fn keeps_earlier_tokens(&self) -> bool {
+        match self.choices.get("previous_token").map(String::as_str) {
+            Some(answer) => answer != "replaced",
+            None => !matches!(self.flow, Flow::ChannelLogin | Flow::EnvironmentToken),
+        }
+    }
+
+    /// How long something lives at this server.
+    pub fn lifetime(&self, name: &str) -> Duration {
+        self.lifetimes.get(name).copied().unwrap_or_default()
     }
 
     /// Why the server counts as one without a capability. Everything is there unless the profile says

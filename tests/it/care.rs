@@ -73,8 +73,28 @@ fn what_takes_longer_than_the_longest_wait_is_blocked_with_the_time_it_would_tak
     found.is("BTN-END-02", "blocked", "it takes");
 }
 
+#[test]
+fn the_doctor_says_how_long_a_run_in_real_time_would_wait() {
+    let server = Served::start(&["--clock", "real"]);
+    let folder = tempfile::tempdir().unwrap();
+    let profile = reference_profile(folder.path(), (&server.api, &server.control), &[], "");
+    let doctor = ["doctor", &profile, "--clock", "real", "--flow", "gateway-button"];
+    let sum = "scenarios that share the hook press of gateway-button come one after the other";
+    let long = [&doctor[..], &["--max-wait", "10m"]].concat();
+    gatecrash(&long).exits(0).says(" min of waiting: the ").says(sum);
+    let short = [&doctor[..], &["--max-wait", "1s"]].concat();
+    let run = gatecrash(&short);
+    assert!(!run.exits(0).out.contains(" min of waiting"), "{}", run.out);
+}
+
 /// Passes everything on, and counts the answers with the vendor's codes of refused logins: wrong credentials, and none.
-async fn count_refusals(client: TcpStream, upstream: SocketAddr, refused: Arc<AtomicUsize>) {
+/// Disguised, they have codes that nobody knows.
+async fn count_refusals(
+    client: TcpStream,
+    upstream: SocketAddr,
+    refused: Arc<AtomicUsize>,
+    disguised: bool,
+) {
     let server = TcpStream::connect(upstream).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -85,7 +105,8 @@ async fn count_refusals(client: TcpStream, upstream: SocketAddr, refused: Arc<At
             let text = String::from_utf8_lossy(&answer[..read]);
             let codes = ["\"1142\"", "\"1157\""].map(|code| text.matches(code).count());
             refused.fetch_add(codes.iter().sum(), Ordering::SeqCst);
-            if to_client.write_all(&answer[..read]).await.is_err() {
+            let text = if disguised { text.replace("\"11", "\"77") } else { text.into_owned() };
+            if to_client.write_all(text.as_bytes()).await.is_err() {
                 break;
             }
         }
@@ -94,14 +115,14 @@ async fn count_refusals(client: TcpStream, upstream: SocketAddr, refused: Arc<At
     tokio::select! { _ = asked => {}, () = answered => {} }
 }
 
-#[test]
-fn a_run_makes_no_more_wrong_logins_than_its_profile_allows() {
+/// Checks the visitor login through something that counts, with thirty wrong logins allowed.
+fn count_wrong_logins(disguised: bool) -> (Run, Found, usize) {
     let server = Served::start(&["--clock", "virtual"]);
     let upstream: SocketAddr = server.api.trim_start_matches("http://").parse().unwrap();
     let refused = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&refused);
     let front = Front::at("127.0.0.1", move |client| {
-        count_refusals(client, upstream, Arc::clone(&counter))
+        count_refusals(client, upstream, Arc::clone(&counter), disguised)
     });
     let base = format!("http://{}", front.address);
     let folder = tempfile::tempdir().unwrap();
@@ -109,9 +130,22 @@ fn a_run_makes_no_more_wrong_logins_than_its_profile_allows() {
     let profile = reference_profile(folder.path(), (&base, &server.control), &few, "");
     let arguments = ["check", &profile, "--flow", "visitor-login", "--seed", "1", "--jobs", "1"];
     let (run, found) = Found::by(&arguments);
-    run.exits(4);
     let made = refused.load(Ordering::SeqCst);
     assert!((1..=30).contains(&made), "{made} wrong logins were made");
+    (run, found, made)
+}
+
+#[test]
+fn a_refusal_that_nobody_knows_counts_as_a_wrong_login_too() {
+    let (run, _, made) = count_wrong_logins(true);
+    run.exits(1);
+    assert!(made > 10, "only {made}");
+}
+
+#[test]
+fn a_run_makes_no_more_wrong_logins_than_its_profile_allows() {
+    let (run, found, _) = count_wrong_logins(false);
+    run.exits(4);
     let findings = found.0["run"]["findings"].as_array().unwrap();
     let blocked = findings.iter().filter(|finding| {
         finding["verdict"] == "blocked" && finding.to_string().contains("max_failed_logins")

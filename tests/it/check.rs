@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::support::{Run, answer_each, gatecrash, report, serve_each, whole};
+use crate::support::{Run, Served, answer_each, gatecrash, report, serve_each, whole};
 
 /// The findings of a report as `check verdict`, in the order of the file.
 fn verdicts(report: &Value) -> Vec<String> {
@@ -398,4 +398,36 @@ fn a_server_that_stops_answering_is_given_up() {
     std::fs::write(&profile, text).unwrap();
     let run = gatecrash(&["check", profile.to_str().unwrap()]);
     not_green(&run, &[4]);
+}
+
+#[test]
+fn a_server_whose_lifetimes_are_others_passes_when_the_profile_says_so() {
+    let lifetimes = [
+        "gateway-button.button_window=10s",
+        "gateway-button.socket_token=5s",
+        "channel-login.token=30s",
+        "visitor-login.access_token=60s",
+        "jwt-login.access_token=20s",
+        "jwt-login.refresh_token=90s",
+        "environment-token.token=40s",
+    ];
+    let mut arguments = vec!["check", "--seed", "1", "--level", "quick"];
+    for only in ["*LIFE*", "BTN-END-*", "BTN-IDLE-*", "BTN-FRAME-*", "*-LOGIN-*", "JWT-REFRESH-*"] {
+        arguments.extend(["--only", only]);
+    }
+    for lifetime in &lifetimes {
+        arguments.extend(["--lifetime", lifetime]);
+    }
+    gatecrash(&arguments).exits(0).says("PARTIAL  pass 8");
+    // What the profile does not know counts as wrong.
+    let server = Served::start(&["--clock", "virtual", "--lifetime", "jwt-login.access_token=20s"]);
+    let address = [&*server.api, "--accounts", "reference", "--control", &*server.control];
+    let only = ["--only", "JWT-LOGIN-04", "--seed", "1"];
+    gatecrash(&[&["check"], &address[..], &only[..]].concat()).exits(1).says("JWT-LOGIN-04");
+    for wrong in
+        ["jwt-login.acces_token=20s", "jwt-login.access_token=0s", "jwt-login.access_token"]
+    {
+        let run = gatecrash(&["check", "--lifetime", wrong]);
+        run.exits(2).complains(wrong).complains("jwt-login.access_token, ");
+    }
 }

@@ -68,6 +68,23 @@ fn five_planted_mistakes_are_all_named_in_one_run() {
 }
 
 #[test]
+fn what_the_doctor_foretells_is_blocked_and_nothing_else() {
+    let server = Served::start(&["--clock", "virtual"]);
+    let database = format!("  database: [{{simulated: \"{}\"}}]\n", server.control);
+    let second =
+        "      second: {username: {public: porter}, password: {published: visitor-password-2}}\n";
+    let (_folder, path) = profile(&server, &[(&database, ""), (second, "")]);
+    let flow = ["--flow", "visitor-login", "--no-input"];
+    let foretold = gatecrash(&[&["doctor", path.to_str().unwrap()], &flow[..]].concat());
+    let row =
+        foretold.exits(0).out.lines().find(|line| line.starts_with("  visitor-login ")).unwrap();
+    let blocked = row.split_whitespace().last().unwrap();
+    assert_ne!(blocked, "0", "{row}");
+    let run = gatecrash(&[&["check", path.to_str().unwrap(), "--seed", "1"], &flow[..]].concat());
+    run.exits(4).says(&format!(" · blocked {blocked} · "));
+}
+
+#[test]
 fn a_check_gives_no_verdict_before_the_profile_is_usable() {
     let server = Served::start(&["--clock", "virtual"]);
     let wrong = [("{published: alice-password-1}", "{published: alice-password-7}")];

@@ -72,6 +72,8 @@ fn wrong_names_in_a_scenario_are_all_said_at_once() {
     expect: [{check: BTN-BROKEN-02, outcome: accepted}]
   - send: {operation: validate, token: '${token|uper}'}
     expect: [{check: BTN-BROKEN-02, outcome: accepted, status: 2xy}]
+  - send: {operation: validate, token: '${identity.second.password}'}
+    expect: [{check: BTN-BROKEN-02, outcome: refused}]
   - wait: 20 sec
   - send: {operation: generate, color: blue}
     controls: [token_wrks]

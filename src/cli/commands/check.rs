@@ -43,8 +43,9 @@ fn run_target(
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
-            if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
-                let message = "--fault and --variant are for the embedded reference server, which runs without a target";
+            let embedded = [&arguments.fault, &arguments.variant, &arguments.lifetime];
+            if embedded.iter().any(|of| !of.is_empty()) {
+                let message = "--fault, --variant and --lifetime are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
             let fixed = target::fixed(target, &arguments.reach, library, scenarios, world)?;

@@ -22,6 +22,9 @@ pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exi
     for variant in &arguments.variant {
         config.variants.set_assignment(variant).map_err(|error| UsageError(error.to_string()))?;
     }
+    for lifetime in &arguments.lifetime {
+        embedded::live(lifetime, &mut config)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -129,7 +129,8 @@ pub fn check_shared(file: &Arc<SourceFile>, vocabulary: &Vocabulary) -> Vec<Diag
         for variable in procedure.with.keys() {
             context.names.add(variable);
         }
-        context.needs(&procedure.needs, &path.key("needs"));
+        let needs = context.needs(&procedure.needs, &path.key("needs"));
+        context.needed.extend(needs);
         context.steps(&procedure.steps, &path.key("steps"));
         context.names = before;
     }

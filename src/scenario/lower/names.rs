@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Context;
 use crate::scenario::json_template::JsonTemplate;
-use crate::scenario::vocabulary::Vocabulary;
+use crate::scenario::vocabulary::{Need, Vocabulary};
 use crate::source::{Template, YamlPath};
 
 #[derive(Clone)]
@@ -72,6 +72,10 @@ impl Context<'_> {
 
     pub(super) fn know<'n>(&mut self, names: impl IntoIterator<Item = &'n str>, path: &YamlPath) {
         for name in names {
+            if let Some((role, _)) = name.strip_prefix("identity.").and_then(|n| n.split_once('.'))
+            {
+                self.needs_identity(role, path);
+            }
             if self.names.has(name) {
                 continue;
             }
@@ -83,5 +87,21 @@ impl Context<'_> {
             let known: Vec<String> = self.names.known.iter().cloned().collect();
             self.out.did_you_mean(name, known.iter().map(String::as_str));
         }
+    }
+
+    /// Complains of an account that is used and not needed: what runs into its absence half-way blocks checks that
+    /// nobody foretold. The first account alone goes without saying, and where nothing is checked nothing is blocked.
+    pub(super) fn needs_identity(&mut self, role: &str, path: &YamlPath) {
+        let need = Need::Identity(role.to_owned());
+        let unsaid = role == "first" || role.contains("${") || self.checks.is_empty();
+        if unsaid || self.needed.contains(&need) {
+            return;
+        }
+        let message =
+            format!("the identity `{role}` is used and not needed; a profile may not have it");
+        self.out.value("scenario::need", path, message);
+        self.out.help(format!(
+            "add `{need}` to `needs`, or move these steps to a scenario that needs it"
+        ));
     }
 }

@@ -53,7 +53,7 @@ impl Context<'_> {
         }))
     }
 
-    fn mark(&mut self, name: Option<&str>, path: &YamlPath) -> Option<String> {
+    pub(super) fn mark(&mut self, name: Option<&str>, path: &YamlPath) -> Option<String> {
         let name = name?;
         if !self.marks.contains(name) {
             self.out.value(

@@ -11,6 +11,9 @@ use crate::source::{Template, YamlPath};
 impl Context<'_> {
     pub(super) fn send(&mut self, raw: &RawSend, path: &YamlPath) -> SendStep {
         self.operation(raw, path);
+        if let Some(role) = &raw.identity {
+            self.needs_identity(role, &path.key("identity"));
+        }
         if let Some(environment) = raw.environment.as_deref().filter(|e| !e.contains("${")) {
             let known = &self.vocabulary.environments;
             if !known.contains(environment) {

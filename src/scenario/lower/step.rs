@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Context;
 use super::names::Names;
 use crate::model::ExpectationSet;
-use crate::scenario::action::{Action, HookStep, Span, Step};
+use crate::scenario::action::{Action, HookStep, Span, Step, Wait};
 use crate::scenario::raw::{RawHook, RawRun, RawStep};
 use crate::scenario::vocabulary::{HOOKS, Need};
 use crate::source::{Template, YamlPath};
@@ -13,6 +13,9 @@ use crate::source::{Template, YamlPath};
 /// Procedures that run procedures that run procedures are a mistake, not a need.
 const DEEPEST: usize = 6;
 pub(super) const NO_TIME: Span = Span::Fixed(Duration::ZERO);
+
+/// What stands for an action that could not be read.
+const NOTHING: Action = Action::Wait(Wait { span: NO_TIME, since: None });
 
 impl Context<'_> {
     pub(super) fn steps(&mut self, raw: &[RawStep], path: &YamlPath) -> Vec<Step> {
@@ -165,24 +168,40 @@ impl Context<'_> {
             self.names.add(&format!("listener.{}.hits", listen.name));
             return (Action::Listen(listen.name.clone()), None);
         }
-        let wait = raw.wait.as_deref().and_then(|text| self.span(text, &path.key("wait")));
-        (Action::Wait(wait.unwrap_or(NO_TIME)), None)
+        let wait = raw.wait.as_deref().map(|text| self.wait(text, &path.key("wait")));
+        (wait.unwrap_or(NOTHING), None)
+    }
+
+    /// Reads `SPAN` or `SPAN since MARK`.
+    fn wait(&mut self, text: &str, path: &YamlPath) -> Action {
+        let (span, since) = match text.split_once(" since ") {
+            Some((span, mark)) => (span, Some(mark.trim().to_owned())),
+            None => (text, None),
+        };
+        if let Some(mark) = &since {
+            self.mark(Some(mark), path);
+        }
+        Action::Wait(Wait { span: self.span(span, path).unwrap_or(NO_TIME), since })
     }
 
     pub(super) fn span(&mut self, text: &str, path: &YamlPath) -> Option<Span> {
         let lifetimes = &self.vocabulary.lifetimes;
-        if lifetimes.contains_key(text) {
-            return Some(Span::Lifetime(text.to_owned()));
+        let (percent, name) = match text.split_once("% of ") {
+            Some((percent, name)) => (percent.parse::<u32>().ok(), name.trim()),
+            None => (Some(100), text),
+        };
+        if let (Some(percent @ 1..=10_000), true) = (percent, lifetimes.contains_key(name)) {
+            return Some(Span::Lifetime { name: name.to_owned(), percent });
         }
-        if text.starts_with(|c: char| c.is_ascii_digit()) {
+        if name == text && text.starts_with(|c: char| c.is_ascii_digit()) {
             return self.duration(text, path).map(Span::Fixed);
         }
         self.out.value(
             "scenario::duration",
             path,
-            format!("`{text}` is neither a duration nor a lifetime of the flow"),
+            format!("`{text}` is neither a duration (`5s`) nor a lifetime of the flow (`token`, `50% of token`)"),
         );
-        self.out.did_you_mean(text, lifetimes.keys().map(String::as_str));
+        self.out.did_you_mean(name, lifetimes.keys().map(String::as_str));
         None
     }
 
@@ -209,7 +228,7 @@ impl Context<'_> {
             let message = format!("`{}` is not a procedure of this flow", raw.procedure);
             self.out.value("scenario::procedure", &path.key("procedure"), message);
             self.out.did_you_mean(&raw.procedure, vocabulary.procedures.keys().map(String::as_str));
-            return Action::Wait(NO_TIME);
+            return NOTHING;
         };
         let mut with: Vec<(String, Template)> = Vec::new();
         for (name, text) in &raw.with {
@@ -221,6 +240,9 @@ impl Context<'_> {
                     format!("the procedure has no variable `{name}`"),
                 );
                 self.out.did_you_mean(name, procedure.with.keys().map(String::as_str));
+            }
+            if name == "identity" {
+                self.needs_identity(text, &path);
             }
             with.push((name.clone(), self.template(text, &path)));
         }
@@ -237,7 +259,7 @@ impl Context<'_> {
                 &path.key("procedure"),
                 "procedures run each other without end",
             );
-            return Action::Wait(NO_TIME);
+            return NOTHING;
         }
         let needs = self.needs(&procedure.needs, path);
         self.needed.extend(needs);
