@@ -355,25 +355,7 @@ impl Course<'_> {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let turn = usize::try_from(number).ok()? % self.plan.len();
-        let round = number / self.plan.len() as u64;
-        let (layer, flow) = self.plan[turn];
-        // Layers that come several times in a round have numbers of their own each time.
-        let earlier = self.plan[..turn].iter().filter(|of| **of == (layer, flow)).count() as u64;
-        let times = self.plan.iter().filter(|of| **of == (layer, flow)).count() as u64;
-        let mut cases = layer.unit();
-        if let Some(most) = self.settings.cases {
-            let whole: u64 = self.plan.iter().map(|(layer, _)| layer.unit()).sum();
-            let before: u64 = self.plan[..turn].iter().map(|(layer, _)| layer.unit()).sum::<u64>()
-                + round * whole;
-            cases = cases.min(most.saturating_sub(before));
-        }
-        (cases > 0).then(|| Unit {
-            layer,
-            flow,
-            first: (round * times + earlier) * layer.unit(),
-            cases,
-        })
+        unit_at(&self.plan, self.settings.cases, number)
     }
 
     /// One thread: takes units until there are none.
@@ -424,9 +406,50 @@ impl Course<'_> {
     }
 }
 
+/// The unit of a number: nothing when all cases are in earlier ones. It is the same whoever runs it.
+fn unit_at(plan: &[(Layer, Flow)], most: Option<u64>, number: u64) -> Option<Unit> {
+    let turn = usize::try_from(number).ok()? % plan.len();
+    let round = number / plan.len() as u64;
+    let (layer, flow) = plan[turn];
+    // Layers that come several times in a round have numbers of their own each time.
+    let earlier = plan[..turn].iter().filter(|of| **of == (layer, flow)).count() as u64;
+    let times = plan.iter().filter(|of| **of == (layer, flow)).count() as u64;
+    let sum = |units: &[(Layer, Flow)]| units.iter().map(|(layer, _)| layer.unit()).sum::<u64>();
+    let mut cases = layer.unit();
+    if let Some(most) = most {
+        cases = cases.min(most.saturating_sub(sum(&plan[..turn]) + round * sum(plan)));
+    }
+    let first = (round * times + earlier) * layer.unit();
+    (cases > 0).then_some(Unit { layer, flow, first, cases })
+}
+
 fn runtime() -> Result<Runtime, String> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{plan, unit_at};
+    use crate::model::Flow;
+
+    #[test]
+    fn workers_share_the_cases_without_a_gap_and_none_is_run_twice() {
+        let plan = plan(&[Flow::JwtLogin, Flow::VisitorLogin, Flow::GatewayButton], &[]);
+        for most in [1, 7, 512, 600, 5_000, 12_345] {
+            let units: Vec<_> =
+                (0..).map_while(|number| unit_at(&plan, Some(most), number)).collect();
+            let mut next: BTreeMap<_, u64> = BTreeMap::new();
+            for unit in &units {
+                let next = next.entry((unit.layer, unit.flow)).or_default();
+                assert_eq!(unit.first, *next, "{unit:?}");
+                *next += unit.cases;
+            }
+            assert_eq!(next.values().sum::<u64>(), most);
+        }
+    }
 }
