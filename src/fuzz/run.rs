@@ -414,12 +414,16 @@ fn unit_at(plan: &[(Layer, Flow)], most: Option<u64>, number: u64) -> Option<Uni
     // Layers that come several times in a round have numbers of their own each time.
     let earlier = plan[..turn].iter().filter(|of| **of == (layer, flow)).count() as u64;
     let times = plan.iter().filter(|of| **of == (layer, flow)).count() as u64;
-    let sum = |units: &[(Layer, Flow)]| units.iter().map(|(layer, _)| layer.unit()).sum::<u64>();
-    let mut cases = layer.unit();
+    let whole: u64 = plan.iter().map(|(layer, _)| layer.unit()).sum();
+    // A few cases are for every layer of every flow as well.
+    let part = most.unwrap_or(whole).min(whole);
+    let size = |layer: Layer| (layer.unit() * part / whole).max(1);
+    let sum = |units: &[(Layer, Flow)]| units.iter().map(|(layer, _)| size(*layer)).sum::<u64>();
+    let mut cases = size(layer);
     if let Some(most) = most {
         cases = cases.min(most.saturating_sub(sum(&plan[..turn]) + round * sum(plan)));
     }
-    let first = (round * times + earlier) * layer.unit();
+    let first = (round * times + earlier) * size(layer);
     (cases > 0).then_some(Unit { layer, flow, first, cases })
 }
 

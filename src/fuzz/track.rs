@@ -55,7 +55,10 @@ impl Tracker<'_, '_> {
         if !again {
             return Found { again: Again::Passed, ..found };
         }
-        let smaller = self.smaller(&failure).unwrap_or_else(|| case.clone());
+        // Where nothing is answered each attempt takes long, and fewer steps are all that is worth it.
+        let silent = failure.oracle == Oracle::Unanswered;
+        let smaller = if silent { None } else { self.smaller(&failure) };
+        let smaller = smaller.unwrap_or_else(|| case.clone());
         let mut fails = |case: &Case| self.fails(case);
         let (shortest, failure) = shrink(&smaller, &failure, &mut fails);
         let shortest = shortest.renumbered();
