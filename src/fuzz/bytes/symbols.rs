@@ -35,8 +35,8 @@ fn longest(bytes: &[u8], names: &BTreeMap<String, String>) -> Option<(String, us
             let same =
                 value[start..].iter().zip(bytes).take_while(|(one, other)| one == other).count();
             // A word of a pass phrase may be the name of a parameter as well.
-            let least =
-                if value.len() < 4 * LEAST { LEAST.max(value.len() * 3 / 4) } else { LEAST };
+            let phrase = name.starts_with("identity.");
+            let least = if phrase { LEAST.max(value.len().div_ceil(2)) } else { LEAST };
             if same < least || best.as_ref().is_some_and(|(_, length)| *length >= same) {
                 continue;
             }
