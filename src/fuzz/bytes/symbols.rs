@@ -56,14 +56,8 @@ fn longest(bytes: &[u8], names: &BTreeMap<String, String>) -> Option<(String, us
 
 fn push(text: &mut String, byte: u8) {
     match byte {
-        b'\r' | b'\n' | b'\t' | 0x20..=0x7e => {
-            // `${` in the bytes is no name.
-            if byte == b'{' && text.ends_with('$') && !text.ends_with("$$") {
-                text.push_str("${hex(7b)}");
-                return;
-            }
-            text.push(char::from(byte));
-        }
+        b'\r' | b'\n' | b'\t' | 0x20..=0x23 | 0x25..=0x7e => text.push(char::from(byte)),
+        // What is no text, and the sign that begins a name.
         other => {
             let merged = text.ends_with(")}")
                 && text.rfind("${hex(").is_some_and(|at| {
