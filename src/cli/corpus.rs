@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::exit::UsageError;
 use super::{World, shelf};
 use crate::source::Diagnostic;
@@ -67,6 +69,32 @@ pub(super) fn read(
         }
     }
     Ok(corpus)
+}
+
+/// The kind of failure that a scenario is about, and how many steps it takes to show it.
+fn kind_of(text: &str) -> Option<(String, usize)> {
+    let raw: Value = serde_yaml::from_str(text).ok()?;
+    let flow = raw.get("scenario")?.as_str()?.split('/').next()?;
+    let check = raw.get("checks")?.as_object()?.values().next()?;
+    let kind = format!("{flow} {} {}", check.get("title")?, check.get("covers")?);
+    Some((kind, raw.get("steps")?.as_array()?.len()))
+}
+
+/// Keeps a case in a folder, unless a shorter one of its kind is there; a longer one makes room.
+pub(super) fn keep(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
+    let Some((kind, steps)) = kind_of(text) else {
+        return fs::write(folder.join(name), text);
+    };
+    let known = files(&[folder.to_owned()]).unwrap_or_default();
+    for path in known.into_iter().filter(|path| !path.ends_with(name)) {
+        let found = fs::read_to_string(&path).ok().and_then(|text| kind_of(&text));
+        match found {
+            Some((other, length)) if other == kind && length <= steps => return Ok(()),
+            Some((other, _)) if other == kind => fs::remove_file(&path)?,
+            _ => {}
+        }
+    }
+    fs::write(folder.join(name), text)
 }
 
 /// Says before a run whether a folder can be written to.

@@ -30,7 +30,8 @@ pub(super) struct Fuzz {
     /// The seed of every case; one is made up and printed without it.
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Writes what is found into this folder, as scenarios that `check` and `replay` run; runs those that are there first.
+    /// Writes what is found into this folder, as scenarios that `check` and `replay` run, one for each kind of failure; runs
+    /// those that are there first.
     #[arg(long, value_name = "DIR")]
     pub(super) corpus: Option<PathBuf>,
     /// Servers at once, where each worker has one of its own; as many as there are cores without it.

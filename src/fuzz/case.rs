@@ -446,4 +446,6 @@ pub(crate) enum Idle {
     Cookie,
     /// A form field that nobody knows.
     Parameter,
+    /// A web page of somebody else asks.
+    Origin,
 }

@@ -22,6 +22,13 @@ pub(crate) fn fingerprint(call: &Call, exchange: &Exchange) -> u64 {
     hasher.finish()
 }
 
+/// A cell of anything that can be told apart.
+pub(crate) fn hashed(of: &impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Operation, kind of input, class of the answer, and the shape of its body.
 pub(crate) fn cell(call: &Call, class: &Class<'_>, exchange: &Exchange) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -48,27 +55,22 @@ pub(crate) fn shape(exchange: &Exchange) -> String {
         return "none".to_owned();
     };
     let text = response.body.text();
-    let mut shape = response.status.to_string();
-    let mut digits = 0;
-    for character in text.chars().take(400) {
-        if character.is_ascii_digit() {
-            digits += 1;
+    let words = text.split(|c: char| !c.is_alphanumeric() && !"-._~+/=".contains(c));
+    let words = words.filter(|word| !word.is_empty()).map(|word| {
+        // A token is a long word of any letters; a number, a date and a name with one are told by having a digit.
+        if word.len() > LONG_WORD {
+            "*"
+        } else if word.contains(|c: char| c.is_ascii_digit()) {
+            "#"
         } else {
-            if digits > 0 {
-                shape.push('#');
-            }
-            digits = 0;
-            shape.push(if character.is_ascii_alphanumeric() && shape.len() > 160 {
-                'x'
-            } else {
-                character
-            });
+            word
         }
-    }
-    // A token is a long word of any letters.
-    shape
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '#')
-        .map(|word| if word.len() > 18 { "*" } else { word })
-        .collect::<Vec<_>>()
-        .join(" ")
+    });
+    let status = response.status.to_string();
+    [status.as_str()].into_iter().chain(words.take(MOST_WORDS)).collect::<Vec<_>>().join(" ")
 }
+
+const LONG_WORD: usize = 18;
+
+/// What comes behind so many words is more of the same.
+const MOST_WORDS: usize = 40;

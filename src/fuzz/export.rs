@@ -97,7 +97,8 @@ fn assemble(head: &Head<'_>, identity: &str, steps: Vec<Value>) -> Written {
     let topic = format!("found-{digest}");
     let check = format!("{}-FOUND-{}", head.flow.prefix(), digest.to_uppercase());
     let (clause, sentence, level) = &origin.clause;
-    let forced = !matches!(level, Level::Must | Level::Should) || failure.oracle == Oracle::Failed;
+    let forced = !matches!(level, Level::Must | Level::Should)
+        || matches!(failure.oracle, Oracle::Failed | Oracle::Unanswered);
     let title = flow(&Value::from(head.title.clone()));
     let mut lines = vec![
         "# yaml-language-server: $schema=../scenario.schema.json".to_owned(),
@@ -159,6 +160,7 @@ impl Writer<'_> {
             Oracle::Unanswered => "the last request is answered".to_owned(),
             Oracle::Echoed => "no token stands in the last answer".to_owned(),
             Oracle::OutOfStep => "the request behind it is answered as ever".to_owned(),
+            Oracle::Frames(what) => format!("not so: {what}"),
             Oracle::Differs(class) => format!("the last answer is {class}, as without the change"),
             Oracle::Race(_) => {
                 "two requests at the same moment are answered as one after the other".to_owned()
@@ -173,6 +175,12 @@ impl Writer<'_> {
         let before: Vec<Value> = before.iter().map(|step| self.step(step)).collect();
         match (&last.act, &self.failure.oracle) {
             (Act::Race(pair), Oracle::Race(seen)) => vec![self.race(last.id, pair, seen, &before)],
+            (Act::Race(pair), Oracle::Unanswered) => {
+                let mut race = self.race(last.id, pair, &[], &before);
+                race["race"]["expect"] =
+                    json!([{"check": OWN_CHECK, "outcome": "answered", "at_least": 2}]);
+                vec![race]
+            }
             (Act::Call(call), Oracle::Repeated(id)) => vec![self.sample(call, *id, &before)],
             (Act::Call(call), _) => {
                 let mut step = self.step(last);
@@ -222,7 +230,8 @@ impl Writer<'_> {
             }
             Oracle::Echoed => drop(one.insert("no_secrets".to_owned(), json!({}))),
             Oracle::Differs(class) => drop(one.insert("outcome".to_owned(), json!(class))),
-            Oracle::OutOfStep | Oracle::Unanswered | Oracle::Race(_) | Oracle::Repeated(_) => {
+            Oracle::Unanswered => drop(one.insert("outcome".to_owned(), json!("answered"))),
+            Oracle::OutOfStep | Oracle::Frames(_) | Oracle::Race(_) | Oracle::Repeated(_) => {
                 one.insert("outcome".to_owned(), json!(["refused", "succeeded"]));
             }
         }

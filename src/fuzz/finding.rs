@@ -10,6 +10,17 @@ use crate::model::{
 };
 use crate::target::Library;
 
+/// What came of a failing case when it was run again, on a server in its first state and a fresh connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Again {
+    /// It failed in the same way.
+    Failed,
+    /// It could not be: the server takes no connection any more.
+    Gone,
+    /// It did not fail.
+    Passed,
+}
+
 /// A failure that was followed to its shortest form.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
@@ -25,8 +36,8 @@ pub(crate) struct Found {
     pub(crate) failure: Failure,
     /// The scenario of it.
     pub(crate) written: Option<Written>,
-    /// Whether it failed when it was run again.
-    pub(crate) again: bool,
+    /// What came of it when it was run again.
+    pub(crate) again: Again,
     /// The secrets that stand in what was seen.
     pub(crate) book: SecretBook,
 }
@@ -49,20 +60,13 @@ pub(crate) fn origin_of(failure: &Failure, laws: &Laws) -> (String, String, Leve
 }
 
 /// The finding of a failure.
-pub(crate) fn finding(library: &Library, found: &Found, seed: u64) -> Finding {
+pub(crate) fn finding(library: &Library, laws: &Laws, found: &Found, seed: u64) -> Finding {
     let failure = &found.failure;
     let (covers, level, title) = match &failure.oracle {
-        Oracle::Law(law) => {
-            let check = library
-                .checks()
-                .find(|(.., id, _)| *id == law.check())
-                .map(|(.., check)| check.clone());
-            let law = found.written.as_ref().map(|written| written.check.clone());
-            match check {
-                Some(check) => (check.covers, check.level, check.title),
-                None => (Vec::new(), Level::Must, law.unwrap_or_default()),
-            }
-        }
+        Oracle::Law(law) => match laws.check(law.check()) {
+            Some(check) => (check.covers.clone(), check.level, check.title.clone()),
+            None => (Vec::new(), Level::Must, law.check().to_string()),
+        },
         _ => {
             let id = ClauseId::new(failure.clause);
             let clause = library.catalogue.clause(&id);
@@ -98,7 +102,7 @@ pub(crate) fn finding(library: &Library, found: &Found, seed: u64) -> Finding {
 }
 
 fn verdict(found: &Found, level: Level, deviates: bool) -> Verdict {
-    if !found.again {
+    if found.again == Again::Passed {
         return Verdict::Unstable;
     }
     match (&found.failure.oracle, level) {
@@ -114,12 +118,15 @@ fn evidence(found: &Found, seed: u64) -> Evidence {
     let failure = &found.failure;
     let case = format!("{} {} of seed {seed}", found.layer.name(), found.number);
     let reason = match &found.written {
+        _ if found.again == Again::Gone => {
+            format!("{case}; since then the server takes no connection, so it was not run again")
+        }
         Some(written) => {
             let (before, after) = found.steps;
             let file = super::export::file_name(found.flow, &written.topic);
             format!("{case}, {before} steps made {after}; gatecrash replay {file}")
         }
-        None if found.again => case,
+        None if found.again == Again::Failed => case,
         None => format!("{case}; it did not fail when it was run again"),
     };
     Evidence {

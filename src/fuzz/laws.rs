@@ -1,7 +1,7 @@
 //! What every answer of a sequence is held against besides the model: the flow's own checks of every answer, and the
 //! documented answers, told by their class.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -51,9 +51,12 @@ impl Laws {
     /// What is wrong with them, which is a mistake in this module or in another scenarios folder.
     pub(crate) fn read(flow: Flow, library: &Library) -> Result<Self, Vec<Diagnostic>> {
         let (name, text) = text_of(flow);
-        let file = SourceFile::new(format!("fuzz/laws/{name}"), text);
+        // The list of what every answer is held against is the last thing in each file.
+        let text = text.replacen("checks:\n", &format!("checks:\n{COMMON_CHECKS}"), 1);
+        let text = format!("{text}{COMMON_ANSWERS}");
+        let file = SourceFile::new(format!("fuzz/laws/{name}"), text.as_str());
         let scenario = library.scenario(flow, &file)?;
-        let typed = serde_yaml::from_str(text).unwrap_or_default();
+        let typed = serde_yaml::from_str(&text).unwrap_or_default();
         let common = library.held(flow).to_vec();
         let known = library.always.get(&flow).cloned().unwrap_or_default();
         let mut checks = known;
@@ -93,23 +96,28 @@ impl Laws {
     }
 
     /// The first law that an answer breaks. The checks of the flow are held against every answer, the documented ones
-    /// only where the request was made as documented.
+    /// only where the request was made as documented. What is `excused` is known to be broken.
     pub(crate) fn broken(
         &self,
         binding: &FlowBinding,
         observed: &Observed<'_>,
         documented: bool,
+        excused: &HashSet<CheckId>,
     ) -> Option<(LawId, Violation)> {
-        let common = self.common.iter().filter_map(|one| {
+        let common = self.common.iter().filter(|one| counts(one, excused)).filter_map(|one| {
             let violation = breaks(binding, one, observed)?;
             Some((LawId::Flow(one.check.clone()?), violation))
         });
-        let own = self.scenario.always.iter().enumerate().filter(|_| documented).filter_map(
-            |(at, one)| {
+        let own = self
+            .scenario
+            .always
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| documented && counts(one, excused))
+            .filter_map(|(at, one)| {
                 let violation = breaks(binding, one, observed)?;
                 Some((LawId::Answer(one.check.clone()?, at), violation))
-            },
-        );
+            });
         let mut all = common.chain(own);
         all.next()
     }
@@ -120,6 +128,7 @@ impl Laws {
         binding: &FlowBinding,
         observed: &Observed<'_>,
         thorough: bool,
+        excused: &HashSet<CheckId>,
     ) -> Option<(LawId, Violation)> {
         let step = self.scenario.steps.first()?;
         let Action::Send(_) = &step.action else {
@@ -128,13 +137,18 @@ impl Laws {
         let expectations = self.scenario.expectations(step.expect?);
         expectations.iter().enumerate().find_map(|(at, one)| {
             let slow = matches!(&one.kind, Kind::Answer(assertion) if assertion.jwt.as_ref().is_some_and(|jwt| !jwt.guessable));
-            if slow && !thorough {
+            if slow && !thorough || !counts(one, excused) {
                 return None;
             }
             let violation = breaks(binding, one, observed)?;
             Some((LawId::Issue(one.check.clone()?, at), violation))
         })
     }
+}
+
+/// Whether an expectation belongs to a check that is not known to be broken.
+fn counts(one: &Expectation, excused: &HashSet<CheckId>) -> bool {
+    one.check.as_ref().is_none_or(|check| !excused.contains(check))
 }
 
 /// What an expectation finds wrong.
@@ -159,6 +173,9 @@ fn breaks(binding: &FlowBinding, one: &Expectation, observed: &Observed<'_>) -> 
         Kind::Alike | Kind::Collection { .. } | Kind::Count { .. } | Kind::Record(_) => None,
     }
 }
+
+const COMMON_CHECKS: &str = include_str!("laws/checks.yaml");
+const COMMON_ANSWERS: &str = include_str!("laws/answers.yaml");
 
 fn text_of(flow: Flow) -> (&'static str, &'static str) {
     match flow {

@@ -52,6 +52,7 @@ pub(crate) fn words(binding: &FlowBinding, call: &Call) -> RawSend {
         None => {}
         Some(Idle::Query) => send.query = Some("unexpected=1".to_owned()),
         Some(Idle::Field) => field(&mut send, "X-Unexpected", "1"),
+        Some(Idle::Origin) => field(&mut send, "Origin", "https://unexpected.example"),
         Some(Idle::Cookie) => field(&mut send, "Cookie", "unexpected=1"),
         Some(Idle::Parameter) => {
             send.with.insert("unexpected".to_owned(), Value::from("1"));

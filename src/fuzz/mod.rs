@@ -21,6 +21,7 @@ mod rehearsal;
 mod run;
 mod session;
 mod shrink;
+mod track;
 mod unit;
 mod yaml;
 

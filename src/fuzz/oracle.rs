@@ -13,7 +13,8 @@ use super::lower;
 use super::model::{Branch, Fact, Rules, State, fits};
 use crate::engine::{Class, Face, Observed, classify, picture, shown, timeline};
 use crate::model::{
-    Act as Happened, Entry, Exchange, SentAndReceived, Stop, StopKind, Trace, Violation, WireError,
+    Act as Happened, CheckId, Entry, Exchange, SentAndReceived, Stop, StopKind, Trace, Violation,
+    WireError,
 };
 use crate::source::JsonPath;
 use crate::target::{FlowBinding, OutcomeKind};
@@ -44,6 +45,8 @@ pub(crate) enum Oracle {
     Echoed,
     /// The request behind it on the connection is not answered as ever.
     OutOfStep,
+    /// What a server says on a socket, in a sentence.
+    Frames(String),
     /// A change that means nothing has another answer than this class.
     Differs(String),
 }
@@ -63,6 +66,7 @@ impl Oracle {
             Self::Echoed => "echoed".to_owned(),
             Self::OutOfStep => "out of step".to_owned(),
             Self::Differs(_) => "differs".to_owned(),
+            Self::Frames(_) => "frames".to_owned(),
         }
     }
 
@@ -128,6 +132,8 @@ pub(crate) struct Judge<'a> {
     pieces: HashMap<String, String>,
     /// Whether a token was tried with keys from a dictionary.
     guessed: bool,
+    /// Checks that are known to be broken: a case goes on where one is broken again.
+    pub(super) excused: HashSet<CheckId>,
 }
 
 impl<'a> Judge<'a> {
@@ -140,6 +146,7 @@ impl<'a> Judge<'a> {
             judged: HashSet::new(),
             pieces: HashMap::new(),
             guessed: false,
+            excused: HashSet::new(),
         }
     }
 
@@ -319,7 +326,9 @@ impl<'a> Judge<'a> {
         if issued || self.judged.insert(print) {
             let observed = Observed { face, event: None, entry, trace };
             let documented = call.method.is_none();
-            if let Some((law, violation)) = self.laws.broken(self.binding, &observed, documented) {
+            if let Some((law, violation)) =
+                self.laws.broken(self.binding, &observed, documented, &self.excused)
+            {
                 self.judged.remove(&print);
                 return Err((Oracle::Law(law), "", violation));
             }
@@ -351,8 +360,9 @@ impl<'a> Judge<'a> {
             let observed = Observed { face, event: None, entry: &named, trace };
             let thorough = !std::mem::replace(&mut self.guessed, true);
             if let Some((law, violation)) =
-                self.laws.broken_issue(self.binding, &observed, thorough)
+                self.laws.broken_issue(self.binding, &observed, thorough, &self.excused)
             {
+                self.guessed &= !thorough;
                 return Err((Oracle::Law(law), "", violation));
             }
         }

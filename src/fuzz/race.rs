@@ -43,9 +43,12 @@ impl Judge<'_> {
         }
         let next = unique(next.into_iter());
         let (next, shown_after) = self.asked_after(next, (step.id, pair), entry, trial);
-        let silent = [first, second].into_iter().any(|exchange| exchange.reply.is_err());
-        if !next.is_empty() || (silent && trace.stop.is_some()) {
+        let silent = [first, second].into_iter().find(|exchange| exchange.reply.is_err());
+        if !next.is_empty() || (silent.is_some() && trace.stop.is_some()) {
             return Ok(next);
+        }
+        if let Some(exchange) = silent {
+            return Err(Box::new(unanswered(step.id, exchange)));
         }
         let mut seen: Vec<(String, String)> = pair
             .iter()
@@ -137,6 +140,20 @@ impl Judge<'_> {
                 .collect();
         }
         ends
+    }
+}
+
+/// One of the two was not answered, which no order explains.
+fn unanswered(step: u16, exchange: &Exchange) -> Failure {
+    let got = exchange.reply.as_ref().map_or_else(ToString::to_string, |_| String::new());
+    Failure {
+        step,
+        oracle: Oracle::Unanswered,
+        clause: "X-68",
+        violation: Violation::new("an answer", got),
+        allowed: Vec::new(),
+        exchange: Some(picture(exchange)),
+        timeline: Vec::new(),
     }
 }
 

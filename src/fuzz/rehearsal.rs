@@ -1,9 +1,10 @@
 //! What a run would send, without sending it: the same for the same seed, whoever asks and whenever.
 
+use super::bytes::ByteDraw;
 use super::export::case_lines;
 use super::model::{Means, Rules};
 use super::run::FuzzSettings;
-use super::unit::{Layer, case_of};
+use super::unit::{Layer, case_of, draw_of, part};
 use crate::target::{ClockSetting, Library, Profile};
 
 /// How many cases of each flow and layer are shown when nothing is said.
@@ -29,8 +30,16 @@ pub fn rehearsal(
             continue;
         }
         let rules = Rules::new(binding, &means);
+        let wanted = |layer| settings.layers.is_empty() || settings.layers.contains(&layer);
+        if wanted(Layer::Bytes) {
+            for number in 0..settings.cases.unwrap_or(SHOWN) {
+                // The bytes themselves rest on the tokens that a server gives.
+                let draw = draw_of(settings.seed, &part(*flow, Layer::Bytes, number));
+                lines.extend(draw.map(|draw| format!("{flow} bytes {number} {}", drawn(&draw))));
+            }
+        }
         for layer in [Layer::Sequences, Layer::Races] {
-            if !settings.layers.is_empty() && !settings.layers.contains(&layer) {
+            if !wanted(layer) {
                 continue;
             }
             for number in 0..settings.cases.unwrap_or(SHOWN) {
@@ -43,4 +52,11 @@ pub fn rehearsal(
         }
     }
     Ok(lines)
+}
+
+/// A request by its number, and what is done to it.
+fn drawn((base, changes): &ByteDraw) -> String {
+    let changes: Vec<String> =
+        changes.iter().map(|(which, seed)| format!("{which}/{seed}")).collect();
+    format!("request {base} changed by [{}]", changes.join(", "))
 }

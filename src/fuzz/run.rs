@@ -90,6 +90,9 @@ pub fn fuzz(
     let started = Instant::now();
     let first = provision.provide().map_err(FuzzError::Provision)?;
     let site = Site::new(first, settings.seed).map_err(FuzzError::Provision)?;
+    if provision.is_shared() {
+        present(&site)?;
+    }
     let bench = bench(library, &site, settings)?;
     let (target, clock) = (site.provided.profile.name.clone(), site.connection.clock.mode());
     let flows: Vec<Flow> = bench.keys().copied().collect();
@@ -113,16 +116,7 @@ pub fn fuzz(
         started,
     };
     let tally = course.run(observer)?;
-    let mut findings: Vec<Finding> =
-        tally.found.iter().map(|found| finding(library, found, settings.seed)).collect();
-    let broken: BTreeSet<(Flow, Layer)> =
-        tally.found.iter().map(|found| (found.flow, found.layer)).collect();
-    for ((flow, layer), cases) in &tally.cases {
-        if !broken.contains(&(*flow, *layer)) {
-            findings.push(passed(*flow, *layer, *cases, tally.blocked.get(flow)));
-        }
-    }
-    findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
+    let findings = findings(&tally, library, &bench, settings.seed);
     let report = Report {
         target,
         seed: settings.seed,
@@ -140,9 +134,49 @@ pub fn fuzz(
         elapsed: started.elapsed(),
         secrets: tally.secrets,
     };
+    for flow in flows {
+        let of_flow = report.findings.iter().filter(|finding| finding.flow == flow);
+        let findings: Vec<Finding> = of_flow.cloned().collect();
+        let (name, record) = ("fuzz", None);
+        observer.hear(&Event::ScenarioFinished { flow, name, findings: &findings, record })?;
+    }
     observer.hear(&Event::RunFinished(&report))?;
     let cases = tally.cases.values().sum();
     Ok(FuzzOutcome { report, cases, steps: tally.steps, cells: tally.cells.len() })
+}
+
+/// A server that is not there at all has done nothing wrong yet.
+fn present(site: &Site) -> Result<(), FuzzError> {
+    let runtime = runtime().map_err(FuzzError::Provision)?;
+    for binding in site.provided.profile.flows.values() {
+        if !runtime.block_on(site.is_there(&binding.base_url)) {
+            return Err(FuzzError::Provision(format!("{} takes no connection", binding.base_url)));
+        }
+    }
+    Ok(())
+}
+
+/// The findings of a run, and what is said of the layers in which nothing was found.
+fn findings(
+    tally: &Tally,
+    library: &Library,
+    bench: &BTreeMap<Flow, Bench>,
+    seed: u64,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = tally
+        .found
+        .iter()
+        .map(|found| finding(library, &bench[&found.flow].laws, found, seed))
+        .collect();
+    let broken: BTreeSet<(Flow, Layer)> =
+        tally.found.iter().map(|found| (found.flow, found.layer)).collect();
+    for ((flow, layer), cases) in &tally.cases {
+        if !broken.contains(&(*flow, *layer)) {
+            findings.push(passed(*flow, *layer, *cases, tally.blocked.get(flow)));
+        }
+    }
+    findings.sort_by(|a, b| (a.flow, &a.scenario, &a.check).cmp(&(b.flow, &b.scenario, &b.check)));
+    findings
 }
 
 /// Rules and laws of each flow that is to be tried.
@@ -217,6 +251,8 @@ pub(crate) struct Told {
     pub(crate) found: Vec<Found>,
     /// Why a case could not be run to its end.
     pub(crate) blocked: Option<String>,
+    /// Whether the server takes no connection any more.
+    pub(crate) gone: bool,
     /// The secrets that stand in what was found.
     pub(crate) secrets: KnownSecrets,
 }
@@ -325,25 +361,7 @@ impl Course<'_> {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let turn = usize::try_from(number).ok()? % self.plan.len();
-        let round = number / self.plan.len() as u64;
-        let (layer, flow) = self.plan[turn];
-        // Layers that come several times in a round have numbers of their own each time.
-        let earlier = self.plan[..turn].iter().filter(|of| **of == (layer, flow)).count() as u64;
-        let times = self.plan.iter().filter(|of| **of == (layer, flow)).count() as u64;
-        let mut cases = layer.unit();
-        if let Some(most) = self.settings.cases {
-            let whole: u64 = self.plan.iter().map(|(layer, _)| layer.unit()).sum();
-            let before: u64 = self.plan[..turn].iter().map(|(layer, _)| layer.unit()).sum::<u64>()
-                + round * whole;
-            cases = cases.min(most.saturating_sub(before));
-        }
-        (cases > 0).then(|| Unit {
-            layer,
-            flow,
-            first: (round * times + earlier) * layer.unit(),
-            cases,
-        })
+        unit_at(&self.plan, self.settings.cases, number)
     }
 
     /// One thread: takes units until there are none.
@@ -378,7 +396,11 @@ impl Course<'_> {
                     &unit,
                     (self.settings, &self.known, &self.stop),
                 );
-                let exhausted = told.blocked.is_some() && !self.provision.is_shared();
+                let exhausted =
+                    (told.blocked.is_some() || told.gone) && !self.provision.is_shared();
+                if told.gone && self.provision.is_shared() {
+                    self.stop.store(true, Ordering::Relaxed);
+                }
                 if tell.send(told).is_err() {
                     return Ok(());
                 }
@@ -390,9 +412,54 @@ impl Course<'_> {
     }
 }
 
+/// The unit of a number: nothing when all cases are in earlier ones. It is the same whoever runs it.
+fn unit_at(plan: &[(Layer, Flow)], most: Option<u64>, number: u64) -> Option<Unit> {
+    let turn = usize::try_from(number).ok()? % plan.len();
+    let round = number / plan.len() as u64;
+    let (layer, flow) = plan[turn];
+    // Layers that come several times in a round have numbers of their own each time.
+    let earlier = plan[..turn].iter().filter(|of| **of == (layer, flow)).count() as u64;
+    let times = plan.iter().filter(|of| **of == (layer, flow)).count() as u64;
+    let whole: u64 = plan.iter().map(|(layer, _)| layer.unit()).sum();
+    // A few cases are for every layer of every flow as well.
+    let part = most.unwrap_or(whole).min(whole);
+    let size = |layer: Layer| (layer.unit() * part / whole).max(1);
+    let sum = |units: &[(Layer, Flow)]| units.iter().map(|(layer, _)| size(*layer)).sum::<u64>();
+    let mut cases = size(layer);
+    if let Some(most) = most {
+        cases = cases.min(most.saturating_sub(sum(&plan[..turn]) + round * sum(plan)));
+    }
+    let first = (round * times + earlier) * size(layer);
+    (cases > 0).then_some(Unit { layer, flow, first, cases })
+}
+
 fn runtime() -> Result<Runtime, String> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{plan, unit_at};
+    use crate::model::Flow;
+
+    #[test]
+    fn workers_share_the_cases_without_a_gap_and_none_is_run_twice() {
+        let plan = plan(&[Flow::JwtLogin, Flow::VisitorLogin, Flow::GatewayButton], &[]);
+        for most in [1, 7, 512, 600, 5_000, 12_345] {
+            let units: Vec<_> =
+                (0..).map_while(|number| unit_at(&plan, Some(most), number)).collect();
+            let mut next: BTreeMap<_, u64> = BTreeMap::new();
+            for unit in &units {
+                let next = next.entry((unit.layer, unit.flow)).or_default();
+                assert_eq!(unit.first, *next, "{unit:?}");
+                *next += unit.cases;
+            }
+            assert_eq!(next.values().sum::<u64>(), most);
+        }
+    }
 }

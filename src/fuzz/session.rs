@@ -1,9 +1,9 @@
 //! One flow of one server, for as long as a worker uses it: cases are run here, one after the other, each from the
 //! server's first state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -11,10 +11,10 @@ use super::case::{Act, Case};
 use super::laws::{Laws, nowhere};
 use super::lower;
 use super::model::{Means, Rules};
-use super::oracle::{Judge, Walk};
+use super::oracle::{Judge, Oracle, Walk};
 use crate::engine::{Connection, Engine, Provided, Settings};
 use crate::hook::HookCall;
-use crate::model::{SecretBook, Stop, StopKind, Trace};
+use crate::model::{CheckId, SecretBook, Stop, StopKind, Trace, WireError};
 use crate::source::SourceFile;
 use crate::target::FlowBinding;
 
@@ -60,6 +60,25 @@ impl Site {
         self.moved > MOST_MOVED
     }
 
+    /// Whether the server takes a connection; asked twice, for one that is just starting again.
+    pub(crate) async fn is_there(&self, base: &str) -> bool {
+        let Ok(mut lane) = self.connection.wires.lane(base) else {
+            return false;
+        };
+        let mut refused = false;
+        for attempt in 0..2 {
+            if attempt > 0 {
+                tokio::time::sleep(RESTART).await;
+            }
+            let answers = lane.send(PROBE, &["GET"], true).await;
+            refused = matches!(answers.replies.first(), Some(Err(WireError::Connect(_))));
+            if !refused {
+                break;
+            }
+        }
+        !refused
+    }
+
     /// Brings the server into its first state, where there is a way.
     pub(crate) async fn reset(&self) -> Result<(), String> {
         self.connection.wires.hang_up();
@@ -70,6 +89,12 @@ impl Site {
         self.connection.hooks.fire(&call).await.map(drop).map_err(|error| error.to_string())
     }
 }
+
+/// What a connection is tried with.
+const PROBE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// So long a server may take to start again.
+const RESTART: Duration = Duration::from_millis(300);
 
 /// Fifty years: dates still have four digits.
 const MOST_MOVED: u64 = 50 * 365 * 86_400_000;
@@ -94,6 +119,18 @@ impl<'a> Session<'a> {
     /// The flow as the server spells it.
     pub(crate) const fn binding(&self) -> &'a FlowBinding {
         self.binding
+    }
+
+    /// Checks that are known to be broken.
+    pub(crate) const fn excused(&self) -> &HashSet<CheckId> {
+        &self.judge.excused
+    }
+
+    /// What broke a law is known: the next case that breaks it goes on.
+    pub(crate) fn excuse(&mut self, oracle: &Oracle) {
+        if let Oracle::Law(law) = oracle {
+            self.judge.excused.insert(law.check().clone());
+        }
     }
 
     /// Runs one case from the server's first state.

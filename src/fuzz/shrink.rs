@@ -41,7 +41,7 @@ pub(crate) fn shrink(
 const MOST: usize = 400;
 
 /// The case up to the step that failed.
-fn upto(case: &Case, last: u16) -> Case {
+pub(crate) fn upto(case: &Case, last: u16) -> Case {
     let at =
         case.steps.iter().position(|step| step.id == last).map_or(case.steps.len(), |at| at + 1);
     Case { flow: case.flow, steps: case.steps[..at].to_vec() }

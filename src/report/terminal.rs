@@ -267,8 +267,11 @@ impl<W: Write> Terminal<W> {
         if self.detail == Detail::Flow {
             self.flow_lines(report)?;
         } else {
-            writeln!(self.out, "{}", self.paint.bold("every answer"))?;
-            for finding in report.findings.iter().filter(|finding| finding.scenario == "always") {
+            let always = report.findings.iter().filter(|one| one.scenario == "always");
+            for (at, finding) in always.enumerate() {
+                if at == 0 {
+                    writeln!(self.out, "{}", self.paint.bold("every answer"))?;
+                }
                 self.check_line(finding)?;
             }
         }

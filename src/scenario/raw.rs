@@ -323,7 +323,8 @@ pub struct RawExpectation {
     #[serde(rename = "where")]
     pub filter: Option<RawFilter>,
     /// The class of the answer, or several that are right. `refused` stands for every refusal,
-    /// `succeeded` for every success, `closed` for a connection that ended without an answer.
+    /// `succeeded` for every success, `closed` for a connection that ended without an answer,
+    /// `answered` for any answer at all: that there is none then breaks the expectation.
     pub outcome: Option<OneOrMany<String>>,
     /// The answer is, to the letter, the documented one of this outcome.
     pub documented: Option<OneOrMany<String>>,

@@ -127,4 +127,4 @@ pub struct Vocabulary {
 }
 
 /// Outcomes that every flow has by themselves.
-pub(super) const GENERAL_OUTCOMES: [&str; 3] = ["refused", "succeeded", "closed"];
+pub(super) const GENERAL_OUTCOMES: [&str; 4] = ["refused", "succeeded", "closed", "answered"];

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Wires;
@@ -29,6 +29,15 @@ pub struct LaneAnswers {
     pub surplus: bool,
     /// Whether the server said, or showed, that it takes no further request on the connection.
     pub closed: bool,
+}
+
+/// What was heard in another protocol.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Heard {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Whether the server ended the connection.
+    pub ended: bool,
 }
 
 impl Wires {
@@ -80,6 +89,60 @@ impl Lane {
             self.kept = Some(connection);
         }
         answers
+    }
+
+    /// Asks for another protocol on a connection of its own. It stays open only if the server switches.
+    pub async fn upgrade(&mut self, bytes: &[u8]) -> Reply {
+        self.kept = None;
+        let limit = self.wires.settings.max_answer_bytes;
+        let asked = async {
+            let mut connection = self.wires.connect(&self.origin).await?;
+            let answer = connection.exchange(bytes, "GET", limit).await?;
+            Ok((connection, answer.response))
+        };
+        let deadline = self.wires.settings.deadline;
+        match timeout(deadline, asked).await {
+            Ok(Ok((connection, response))) => {
+                self.kept = Some(connection).filter(|_| response.status == 101);
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(WireError::Deadline(deadline)),
+        }
+    }
+
+    /// Says bytes in another protocol, and reads until these bytes come, or to the end.
+    pub async fn say(&mut self, bytes: &[u8], until: Option<&[u8]>) -> Heard {
+        let mut heard = Heard::default();
+        let Some(mut connection) = self.kept.take() else {
+            return Heard { ended: true, ..heard };
+        };
+        heard.bytes.append(&mut connection.received);
+        let limit = self.wires.settings.max_answer_bytes;
+        let listen = async {
+            // A server may have ended it before everything was said.
+            let said = connection.stream.write_all(bytes).await.is_ok();
+            drop(connection.stream.flush().await);
+            let came = |heard: &Heard| {
+                until.is_some_and(|until| heard.bytes.windows(until.len()).any(|it| it == until))
+            };
+            let mut chunk = [0; 4096];
+            while !came(&heard) && heard.bytes.len() < limit {
+                match connection.stream.read(&mut chunk).await {
+                    Ok(length @ 1..) => heard.bytes.extend_from_slice(&chunk[..length]),
+                    Ok(0) | Err(_) => {
+                        heard.ended = true;
+                        break;
+                    }
+                }
+            }
+            said
+        };
+        let in_time = timeout(self.wires.settings.deadline, listen).await.is_ok();
+        if in_time && !heard.ended {
+            self.kept = Some(connection);
+        }
+        heard
     }
 
     /// Ends the connection: the next bytes go over another one.

@@ -36,9 +36,9 @@ use transport::Target;
 
 pub use address::Origin;
 pub use answer::read_whole_answer;
-pub use lane::{Lane, LaneAnswers};
+pub use lane::{Heard, Lane, LaneAnswers};
 pub use listener::Listener;
-pub use socket::{Message, Opening, Socket};
+pub use socket::{Message, Opening, Socket, accept_of};
 pub use tls::TlsRoots;
 pub use transport::{ClientIdentity, Transport};
 

@@ -63,6 +63,11 @@ pub struct Socket {
     limit: usize,
 }
 
+/// What a key is answered with (RFC 6455 section 4.2.2).
+pub fn accept_of(key: &str) -> String {
+    derive_accept_key(key.as_bytes())
+}
+
 impl Wires {
     /// Opens a WebSocket with the request's target and fields. The fields that a handshake needs
     /// (RFC 6455 section 4.1) are added where the request does not give them itself.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Run, gatecrash, gatecrash_within, report, root};
+use crate::support::{Run, gatecrash, gatecrash_within, report};
 
 /// A run of some thousand cases takes seconds; one with a finding makes it shorter besides.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -27,22 +27,63 @@ fn scenarios(folder: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn the_same_seed_makes_the_same_requests_and_another_seed_makes_others() {
-    let list = |seed: &str| {
-        let run = gatecrash(&["fuzz", "--dry-run", "--seed", seed, "--cases", "60"]);
+    let list = |seed: &str, jobs: &str| {
+        let run =
+            gatecrash(&["fuzz", "--dry-run", "--seed", seed, "--cases", "60", "--jobs", jobs]);
         run.exits(0);
         run.out
     };
-    let first = list("7");
+    let first = list("7", "1");
     assert!(first.lines().count() > 1000, "{}", first.lines().count());
-    assert!(first == list("7"), "two runs with one seed differ");
-    assert!(first != list("8"), "two seeds make the same requests");
+    assert!(first == list("7", "4"), "two runs with one seed differ");
+    assert!(first != list("8", "1"), "two seeds make the same requests");
+}
+
+#[test]
+fn the_same_cases_are_run_whatever_the_number_of_workers() {
+    let done = |jobs: &str| {
+        let run = fuzz(&["--flow", "environment-token", "--cases", "700", "--jobs", jobs]);
+        run.exits(0);
+        let last = run.out.lines().last().unwrap_or_default().to_owned();
+        last.split(" (").next().unwrap().to_owned()
+    };
+    let alone = done("1");
+    assert!(alone.starts_with("700 cases, "), "{alone}");
+    assert_eq!(alone, done("3"));
+}
+
+#[test]
+fn a_run_ends_when_nothing_new_is_seen_any_more() {
+    let run = fuzz(&["--flow", "environment-token", "--layer", "races", "--patience", "40"]);
+    run.exits(0).says("SUC-FUZZ-RACES");
+}
+
+#[test]
+fn a_corpus_keeps_the_shortest_case_of_each_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = folder.path().display().to_string();
+    let found = || {
+        let more = ["--layer", "sequences", "--fault", "refresh-reusable", "--cases", "60"];
+        let fixed = ["fuzz", "--flow", "jwt-login", "--seed", "1", "--corpus", &corpus];
+        gatecrash_within(PATIENCE, &[&fixed[..], &more].concat()).exits(1).says("JWT-73");
+        scenarios(folder.path())
+    };
+    let first = found();
+    let longer = first[0].1.replace("steps:\n", "steps:\n  - wait: 1ms\n");
+    let longer = longer.replace("found-", "found-longer-").replace("-FOUND-", "-FOUND-LONGER-");
+    std::fs::remove_file(&first[0].0).unwrap();
+    std::fs::write(folder.path().join("longer.yaml"), longer).unwrap();
+    let names =
+        |found: Vec<(String, String)>| found.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let first = names(first);
+    assert_eq!(names(found()), first, "the longer one made room");
 }
 
 #[test]
 fn a_server_without_a_fault_is_clean_in_every_layer() {
     let folder = tempfile::tempdir().unwrap();
     let junit = folder.path().join("fuzz.xml");
-    let run = fuzz(&["--cases", "3000", "--report", &report("junit", &junit)]);
+    let run = fuzz(&["--cases", "1600", "--report", &report("junit", &junit)]);
     run.exits(0).says("CONFORMANT").says("cells");
     for flow in ["BTN", "CHN", "VMS", "JWT", "SUC"] {
         for layer in ["BYTES", "RACES", "SEQUENCES"] {
@@ -126,13 +167,6 @@ steps:
   - send: {operation: login, identity: first}
     expect: [{check: JWT-FOUND-1, outcome: issued}]
 ";
-
-#[test]
-fn a_target_that_is_not_there_is_no_finding() {
-    let run = gatecrash(&["fuzz", "http://127.0.0.1:1", "--no-doctor", "--cases", "10"]);
-    assert_ne!(run.code, 0);
-    assert!(root().join("scenarios/regressions/README.md").exists());
-}
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]

@@ -11,6 +11,7 @@ mod doctor;
 mod explain;
 mod front;
 mod fuzz;
+mod fuzz_targets;
 mod guides;
 mod init;
 mod lint;

@@ -1,6 +1,5 @@
 //! `gatecrash fuzz`.
 
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -174,7 +173,7 @@ impl<W: Write> Observer for Teller<W> {
     fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
         self.terminal.hear(event)?;
         if let (Event::CaseFound { file, text, .. }, Some(folder)) = (event, &self.folder) {
-            fs::write(folder.join(file), text)?;
+            corpus::keep(folder, file, text)?;
         }
         self.sinks.hear(event)
     }

@@ -111,9 +111,14 @@ fn settle(result: Result<(), Flaw>) -> Assessed {
 }
 
 fn no_answer(assertion: &Assertion, error: &WireError) -> Assessed {
-    let closed = matches!(error, WireError::Closed(_))
-        && assertion.outcome.iter().any(|name| name == "closed");
-    if closed { Assessed::Holds } else { Assessed::NoAnswer(error.to_string()) }
+    let names = |wanted: &str| assertion.outcome.iter().any(|name| name == wanted);
+    if matches!(error, WireError::Closed(_)) && names("closed") {
+        Assessed::Holds
+    } else if names("answered") {
+        Assessed::Breaks(Violation::new("an answer", error.to_string()))
+    } else {
+        Assessed::NoAnswer(error.to_string())
+    }
 }
 
 /// The names and the clock around an answer.

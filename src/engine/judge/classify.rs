@@ -54,6 +54,7 @@ pub(super) fn is_class(binding: &FlowBinding, face: &Face<'_>, name: &str) -> bo
             matches!(class, Class::Known(outcome) if outcome.kind == OutcomeKind::Success)
         }
         "closed" => matches!(class, Class::Closed),
+        "answered" => face.exchange.reply.is_ok(),
         _ => matches!(class, Class::Known(outcome) if outcome.name == name),
     }
 }

@@ -230,15 +230,19 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
     let (mut unanswered, mut why) = (0, None);
     let mut answers = None;
     for trial in trials {
-        let is_closed = |exchange: &Exchange| matches!(exchange.reply, Err(WireError::Closed(_)));
-        let counted = outcome.iter().any(|name| name == "closed");
+        let names = |wanted: &str| outcome.iter().any(|name| name == wanted);
+        let counted = |exchange: &Exchange| match exchange.reply {
+            Err(WireError::Closed(_)) => names("closed") || names("answered"),
+            Err(_) => names("answered"),
+            Ok(_) => true,
+        };
         let asked = if after { &trial.after } else { &trial.exchanges };
         // Where the pair left nothing to ask with, as on a server that throttles, nothing is said of its state.
         if asked.is_empty() {
             unanswered += 1;
             continue;
         }
-        let failed = asked.iter().find(|e| e.reply.is_err() && !(counted && is_closed(e)));
+        let failed = asked.iter().find(|exchange| !counted(exchange));
         if let Some(Err(error)) = failed.map(|exchange| &exchange.reply) {
             unanswered += 1;
             why.get_or_insert(error);

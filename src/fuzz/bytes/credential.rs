@@ -1,7 +1,8 @@
 //! Changes to a credential after which it is none.
 
 use super::draft::{Draft, Field};
-use super::mutate::{Around, Effect, Mutator, pick};
+use super::meaning::Effect;
+use super::mutate::{Around, Mutator, pick};
 use crate::model::Flow;
 use crate::source::Random;
 
@@ -31,7 +32,7 @@ fn bit(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option<Ef
     }
     field.value[place] = new;
     // White space at the end of a value is no part of it, but then the token is another one all the same.
-    Some(if new < 0x20 || new == 0x7f { Effect::Refused } else { Effect::Broken })
+    Some(Effect::Broken)
 }
 
 /// A character in a token that is none of its own.
@@ -44,8 +45,7 @@ fn odd_character(draft: &mut Draft, around: &Around<'_>, random: &mut Random) ->
     );
     let place = at + 1 + random.below(length - 1);
     field.value.insert(place, byte);
-    let control = byte < 0x20 && byte != b'\t' || byte == 0x7f;
-    Some(if control { Effect::Refused } else { Effect::Broken })
+    Some(Effect::Broken)
 }
 
 fn cut_or_longer(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option<Effect> {
@@ -58,13 +58,11 @@ fn cut_or_longer(draft: &mut Draft, around: &Around<'_>, random: &mut Random) ->
         3 => {
             let more =
                 pick(random, &[&b"\0"[..], b"\0x", b" x", b";x", b",x", b"=", b"%00"]).to_vec();
-            let control = more.contains(&0);
             // Padding at the end of a JWT may be overlooked.
             if more == b"=" && around.flow == Flow::JwtLogin {
                 return None;
             }
             field.value.extend_from_slice(&more);
-            return Some(if control { Effect::Refused } else { Effect::Broken });
         }
         4 => {
             let own = field.value[at..].to_vec();
@@ -109,9 +107,8 @@ fn scheme(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option
     if head.eq_ignore_ascii_case(format!("{} ", around.scheme).as_bytes()) {
         return None;
     }
-    let control = head.contains(&0x0b);
     field.value.splice(..at, head);
-    Some(if control { Effect::Refused } else { Effect::Broken })
+    Some(Effect::Broken)
 }
 
 fn wrapped(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option<Effect> {
@@ -182,5 +179,5 @@ fn folded(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option
     let (field, at) = credential(draft, around)?;
     let place = at + 1 + random.below(length - 2);
     field.value.splice(place..place, b"\r\n ".iter().copied());
-    Some(Effect::Refused)
+    Some(Effect::Broken)
 }

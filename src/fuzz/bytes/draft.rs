@@ -57,6 +57,30 @@ impl Field {
     pub(crate) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
+
+    /// Whether its value has a character that a server may refuse, or read as a space (RFC 9110 section 5.5).
+    pub(crate) fn has_control(&self) -> bool {
+        self.value.iter().any(|byte| *byte < 0x20 && *byte != b'\t' || *byte == 0x7f)
+    }
+
+    /// Whether its value presents a token, to a server that is as generous as it may be: white space around it counts
+    /// for nothing, some control characters count as spaces, and no scheme is told by its case.
+    pub(crate) fn presents(&self, scheme: &str, token: &str, folds: bool) -> bool {
+        let spaced = self.value.iter().map(|byte| match byte {
+            0 | b'\r' | b'\n' | b'\t' => b' ',
+            other => *other,
+        });
+        let spaced: Vec<u8> = spaced.collect();
+        let value = spaced.trim_ascii();
+        let Some((word, rest)) = value.split_at_checked(scheme.len()) else {
+            return false;
+        };
+        let rest = rest.trim_ascii_start();
+        let same = rest == token.as_bytes() || folds && rest.eq_ignore_ascii_case(token.as_bytes());
+        word.eq_ignore_ascii_case(scheme.as_bytes())
+            && rest.len() < value.len() - word.len()
+            && same
+    }
 }
 
 impl Draft {

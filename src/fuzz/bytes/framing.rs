@@ -1,7 +1,8 @@
 //! Changes to the frame of a request: its lines, its lengths, its sizes.
 
 use super::draft::{Draft, Field, Framing};
-use super::mutate::{Around, Effect, form, pick};
+use super::meaning::Effect;
+use super::mutate::{Around, form, pick};
 use crate::model::Flow;
 use crate::source::Random;
 
@@ -94,12 +95,12 @@ pub(super) fn large(draft: &mut Draft, around: &Around<'_>, random: &mut Random)
             draft.target.extend_from_slice(&long);
         }
         2 if form(draft).is_some() => {
-            let name = *pick(
-                random,
-                &["long", "username", "password", "device-info", "Password", "scope"],
-            );
-            draft.body.extend_from_slice(format!("&{name}=").as_bytes());
-            draft.body.extend_from_slice(&long);
+            let mut parts = form(draft)?;
+            parts.push(pick(random, &[&b"long="[..], b"device-info=", b"scope="]).to_vec());
+            let at = random.below(parts.len());
+            let name = parts[at].split(|byte| *byte == b'=').next().unwrap_or_default();
+            parts[at] = [name, b"=", &long].concat();
+            draft.body = parts.join(&b'&');
         }
         3 if refresh => {
             draft.fields.retain(|field| !field.is("refresh-token"));

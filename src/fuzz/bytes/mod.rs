@@ -5,8 +5,11 @@ mod bases;
 mod credential;
 mod draft;
 mod framing;
+mod meaning;
 mod mutate;
+mod socket;
 mod symbols;
+mod talk;
 mod verdict;
 
 use std::cell::RefCell;
@@ -20,8 +23,9 @@ use tokio::runtime::Runtime;
 
 use self::bases::{bases, opening};
 use self::credential::BREAKING;
-use self::draft::Draft;
-use self::mutate::{ANY, Around, Effect};
+use self::draft::{Draft, Field};
+use self::meaning::{Effect, Meaning};
+use self::mutate::{ANY, Around};
 pub(crate) use self::symbols::symbolic;
 use super::case::{Bearer, Call, TokenId, TokenKind};
 use super::cell::shape;
@@ -32,7 +36,7 @@ use super::oracle::{Failure, Oracle};
 use super::session::{Session, Site};
 use crate::engine::{Class, Face, classify, prepare};
 use crate::forge::forge;
-use crate::model::{Bytes, Exchange, Flow, Header, Reply, Request, Timing};
+use crate::model::{Bytes, CheckId, Exchange, Flow, Header, Reply, Request, Timing};
 use crate::scenario::Vector;
 use crate::source::{Random, Scope};
 use crate::target::{FlowBinding, OutcomeKind};
@@ -80,6 +84,8 @@ pub(crate) struct ByteBench<'a> {
     judged: HashMap<u64, (String, Option<OutcomeKind>)>,
     /// Answers that were held against the checks of every answer.
     held: HashSet<u64>,
+    /// Checks that are known to be broken.
+    excused: HashSet<CheckId>,
 }
 
 /// What came of one case of bytes.
@@ -115,6 +121,7 @@ impl<'a> ByteBench<'a> {
             folds,
             judged: HashMap::new(),
             held: HashSet::new(),
+            excused: HashSet::new(),
         }
     }
 
@@ -153,6 +160,7 @@ impl<'a> ByteBench<'a> {
         self.lane = Some(lane);
         self.judged.clear();
         self.held.clear();
+        self.excused.clone_from(session.excused());
         let headers = site.settings.headers.clone();
         self.forge();
         self.bases = bases(self.rules)
@@ -211,7 +219,9 @@ impl<'a> ByteBench<'a> {
                     "refused",
                 ));
             }
-            self.bases[at].plain = Some((class, granted));
+            let status = exchange.reply.as_ref().map_or(0, |response| response.status);
+            let throttled = self.rules.may_throttle() && matches!(status, 422 | 429);
+            self.bases[at].plain = (!throttled).then_some((class, granted));
         }
         None
     }
@@ -230,10 +240,10 @@ impl<'a> ByteBench<'a> {
     }
 
     /// The draft of a case, with what its changes mean.
-    fn changed(&self, (base, changes): &ByteDraw) -> Option<(Base, Draft, Effect)> {
+    fn changed(&self, (base, changes): &ByteDraw) -> Option<(Base, Draft, Meaning)> {
         let base = self.bases.get(base % self.bases.len().max(1))?.clone();
         let mut draft = base.draft.clone();
-        let mut effect = Effect::Same;
+        let mut meaning = Meaning::default();
         let name = |name: &str| self.names.get(name).map_or("", String::as_str);
         let (credential, scheme) = lower::credential(self.binding, base.call.operation);
         let around = Around {
@@ -258,7 +268,7 @@ impl<'a> ByteBench<'a> {
             if let Some(meant) = mutator(&mut draft, &around, &mut random) {
                 // Where nobody asks for a token, a broken one breaks nothing.
                 let idle = meant == Effect::Broken && base.call.login.is_some();
-                effect = combined(effect, if idle { Effect::Free } else { meant });
+                meaning.add(if idle { Effect::Free } else { meant });
             }
         }
         // The revocation lives at the address of the validation.
@@ -266,21 +276,18 @@ impl<'a> ByteBench<'a> {
         if ends && base.credit == Credit::Good {
             return None;
         }
-        // Beside a credential that nothing was done to, a broken one says nothing.
-        let whole = format!("{scheme} {}", name("token"));
-        if draft.fields.iter().any(|it| it.is(credential) && it.value == whole.as_bytes()) {
-            effect = match effect {
-                Effect::Broken => Effect::Free,
-                Effect::Refused => Effect::Unframed,
-                other => other,
-            };
-        }
-        Some((base, draft, effect))
+        // What one change broke another may have made good: the bytes that are sent decide.
+        let token = name("token");
+        let presents = |it: &Field| it.is(credential) && it.presents(scheme, token, self.folds);
+        meaning.broken &= !draft.fields.iter().any(presents);
+        meaning.alone |= draft.fields.iter().any(Field::has_control);
+        Some((base, draft, meaning))
     }
 
     /// The bytes of a case, and the operation that they call.
     pub(crate) fn bytes(&self, draw: &ByteDraw) -> Option<(&'static str, Vec<u8>)> {
-        self.changed(draw).map(|(base, draft, _)| (base.call.operation, draft.bytes()))
+        let changed = if self.is_talk(draw) { None } else { self.changed(draw) };
+        changed.map(|(base, draft, _)| (base.call.operation, draft.bytes()))
     }
 
     /// The values that stand in the bytes, with their names.
@@ -290,13 +297,15 @@ impl<'a> ByteBench<'a> {
 
     /// Runs one case.
     pub(crate) fn run(&mut self, runtime: &Runtime, draw: &ByteDraw) -> ByteWalk {
-        let Some((base, draft, effect)) = self.changed(draw) else {
+        if self.is_talk(draw) {
+            return self.run_talk(runtime, draw);
+        }
+        let Some((base, draft, meaning)) = self.changed(draw) else {
             return ByteWalk::default();
         };
-        let alone = matches!(effect, Effect::Unframed | Effect::Refused);
         let mut bytes = draft.bytes();
         let method = String::from_utf8_lossy(&draft.method).into_owned();
-        let answers = if alone {
+        let answers = if meaning.alone {
             if let Some(lane) = &mut self.lane {
                 lane.hang_up();
             }
@@ -305,14 +314,14 @@ impl<'a> ByteBench<'a> {
             bytes.extend_from_slice(&self.canary);
             self.send(runtime, &bytes, &[&method, "GET"], false)
         };
-        self.judge(&base, &draft, (effect, alone), answers)
+        self.judge(&base, &draft, meaning, answers)
     }
 
     fn judge(
         &mut self,
         base: &Base,
         draft: &Draft,
-        (effect, alone): (Effect, bool),
+        meaning: Meaning,
         answers: LaneAnswers,
     ) -> ByteWalk {
         let LaneAnswers { mut replies, surplus, closed } = answers;
@@ -324,13 +333,13 @@ impl<'a> ByteBench<'a> {
         let exchange = self.exchange(base, draft, reply);
         let (class, kind) = self.class(&exchange);
         walk.cell = cell(base, draft, &class, &exchange);
-        walk.failure = self.answer_is_wrong(base, (effect, draft), &exchange, (&class, kind));
+        walk.failure = self.answer_is_wrong(base, (meaning, draft), &exchange, (&class, kind));
         let path = |target: &[u8]| target.split(|byte| *byte == b'?').next().map(<[u8]>::to_vec);
         let same_place = path(&draft.target) == path(&base.draft.target);
-        if walk.failure.is_none() && same_place && !alone && !is_below(&exchange) {
+        if walk.failure.is_none() && same_place && !meaning.alone && !is_below(&exchange) {
             walk.failure = self.law_is_broken(&exchange);
         }
-        if walk.failure.is_none() && !alone {
+        if walk.failure.is_none() && !meaning.alone {
             walk.failure = self.canary_is_wrong(&exchange, canary, (surplus, closed));
             walk.spoilt = walk.failure.is_some();
         }
@@ -377,13 +386,6 @@ impl<'a> ByteBench<'a> {
         }
         self.judged.insert(print, found.clone());
         found
-    }
-}
-
-fn combined(one: Effect, other: Effect) -> Effect {
-    match (one, other) {
-        (Effect::Broken, Effect::Unframed) | (Effect::Unframed, Effect::Broken) => Effect::Refused,
-        (one, other) => one.max(other),
     }
 }
 

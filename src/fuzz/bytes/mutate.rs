@@ -2,23 +2,9 @@
 
 use super::draft::{Draft, Field};
 use super::framing::{chunks, large, many_fields, odd_framing, odd_line, repeated_field};
+use super::meaning::Effect;
 use crate::model::Flow;
 use crate::source::Random;
-
-/// What a change means to a right server.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Effect {
-    /// Nothing: the answer is of the same class.
-    Same,
-    /// Anything but a failure.
-    Free,
-    /// The request presents nothing that counts.
-    Broken,
-    /// The end of the request is not where it seems: what follows on the connection may be part of it.
-    Unframed,
-    /// Both: it must not be served, and the connection is used up.
-    Refused,
-}
 
 /// What a mutator may look at.
 #[derive(Debug)]
@@ -221,7 +207,11 @@ fn noise(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Option<
     }
     for field in &mut draft.fields {
         // A change to the credential means something and is for other mutators.
-        if !field.is("host") && !field.is(own) && !field.is("content-length") {
+        if !field.is("host")
+            && !field.is(own)
+            && !field.is("content-length")
+            && !field.is("transfer-encoding")
+        {
             places.push(&mut field.value);
         }
     }
@@ -257,10 +247,9 @@ fn odd_field(draft: &mut Draft, around: &Around<'_>, random: &mut Random) -> Opt
         8 => format!("{scheme} ../../etc/passwd").into_bytes(),
         _ => format!("{scheme} {}", token.chars().rev().collect::<String>()).into_bytes(),
     };
-    let control = value.iter().any(|byte| *byte < 0x20);
     draft.fields.retain(|field| !field.is(name));
     draft.fields.push(Field::new(name.as_bytes(), &value));
-    Some(if control { Effect::Refused } else { Effect::Broken })
+    Some(Effect::Broken)
 }
 
 fn repeated_parameter(draft: &mut Draft, _: &Around<'_>, random: &mut Random) -> Option<Effect> {

@@ -34,7 +34,10 @@ fn longest(bytes: &[u8], names: &BTreeMap<String, String>) -> Option<(String, us
         for start in 0..value.len() {
             let same =
                 value[start..].iter().zip(bytes).take_while(|(one, other)| one == other).count();
-            if same < LEAST || best.as_ref().is_some_and(|(_, length)| *length >= same) {
+            // A word of a pass phrase may be the name of a parameter as well.
+            let phrase = name.starts_with("identity.");
+            let least = if phrase { LEAST.max(value.len().div_ceil(2)) } else { LEAST };
+            if same < least || best.as_ref().is_some_and(|(_, length)| *length >= same) {
                 continue;
             }
             // Writing to a string cannot fail.
@@ -53,14 +56,8 @@ fn longest(bytes: &[u8], names: &BTreeMap<String, String>) -> Option<(String, us
 
 fn push(text: &mut String, byte: u8) {
     match byte {
-        b'\r' | b'\n' | b'\t' | 0x20..=0x7e => {
-            // `${` in the bytes is no name.
-            if byte == b'{' && text.ends_with('$') && !text.ends_with("$$") {
-                text.push_str("${hex(7b)}");
-                return;
-            }
-            text.push(char::from(byte));
-        }
+        b'\r' | b'\n' | b'\t' | 0x20..=0x23 | 0x25..=0x7e => text.push(char::from(byte)),
+        // What is no text, and the sign that begins a name.
         other => {
             let merged = text.ends_with(")}")
                 && text.rfind("${hex(").is_some_and(|at| {

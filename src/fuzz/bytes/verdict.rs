@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::mutate::Effect;
+use super::meaning::Meaning;
 use super::{Base, ByteBench, Credit, print_of};
 use crate::engine::{Face, Observed, picture, shown};
 use crate::fuzz::laws::LawId;
+use crate::fuzz::lower;
 use crate::fuzz::oracle::{Failure, Oracle};
 use crate::model::{
     Act as Happened, Bindings, Entry, Exchange, Flow, Kept, Reply, Role, Trace, Violation,
@@ -20,13 +21,13 @@ impl ByteBench<'_> {
     pub(super) fn answer_is_wrong(
         &self,
         base: &Base,
-        (effect, draft): (Effect, &Draft),
+        (meaning, draft): (Meaning, &Draft),
         exchange: &Exchange,
         (class, kind): (&str, Option<OutcomeKind>),
     ) -> Option<Failure> {
         let response = match &exchange.reply {
             Ok(response) => response,
-            Err(WireError::Closed(_)) if effect != Effect::Same => return None,
+            Err(WireError::Closed(_)) if !meaning.same => return None,
             Err(_) => return Some(self.failure(exchange, Oracle::Unanswered, "X-68", "an answer")),
         };
         if response.status >= 500 && !matches!(response.status, 501 | 505) {
@@ -38,14 +39,14 @@ impl ByteBench<'_> {
             ));
         }
         let granted = kind == Some(OutcomeKind::Success);
-        let preflight = draft.method == b"OPTIONS" && response.body.0.is_empty();
-        let entitled = base.credit == Credit::Good
-            && matches!(effect, Effect::Same | Effect::Free | Effect::Unframed);
-        if granted && !entitled && !preflight {
-            let clause = match effect {
-                Effect::Refused if base.credit == Credit::Good => "X-17",
-                _ => clause_of(self.rules.flow),
-            };
+        let untold =
+            draft.method == b"OPTIONS" || draft.method == b"HEAD" && self.rules.refuses_in_band();
+        let untold = untold && response.body.0.is_empty();
+        let entitled = base.credit == Credit::Good && !meaning.broken && !meaning.unserved
+            || self.holds_the_password(base, draft);
+        if granted && !entitled && !untold {
+            let only_framed = base.credit == Credit::Good && !meaning.broken;
+            let clause = if only_framed { "X-18" } else { clause_of(self.rules.flow) };
             let refused = Oracle::State(vec!["refused".to_owned()]);
             return Some(self.failure(exchange, refused, clause, "refused"));
         }
@@ -62,11 +63,30 @@ impl ByteBench<'_> {
             return Some(self.failure(exchange, Oracle::Echoed, "X-66", "no token in the answer"));
         }
         let (plain, _) = base.plain.as_ref()?;
-        if effect == Effect::Same && class != plain && !tolerated(plain, class) {
+        let throttled = self.rules.may_throttle() && matches!(response.status, 422 | 429);
+        if meaning.same && class != plain && !throttled {
             let wanted = format!("{plain}, as without the change");
             return Some(self.failure(exchange, Oracle::Differs(plain.clone()), "X-10", &wanted));
         }
         None
+    }
+
+    /// Whether chance has made a wrong password right.
+    fn holds_the_password(&self, base: &Base, draft: &Draft) -> bool {
+        let secret = || {
+            let (role, _) = base.call.login.as_ref()?;
+            let operation = self.binding.operations.get(base.call.operation)?;
+            let (.., field) = lower::credentials(operation)?;
+            let environment = base.call.environment.as_deref().unwrap_or_default();
+            let field = field.replace("{environment}", environment);
+            self.names.get(&format!("identity.{role}.{field}"))
+        };
+        let Some(secret) = secret().filter(|secret| !secret.is_empty()) else {
+            return false;
+        };
+        let fields = draft.fields.iter().map(|field| &field.value);
+        let parsed = fields.chain([&draft.body]).flat_map(|text| form_urlencoded::parse(text));
+        parsed.flat_map(|(name, value)| [name, value]).any(|text| text.contains(secret.as_str()))
     }
 
     pub(super) fn law_is_broken(&mut self, exchange: &Exchange) -> Option<Failure> {
@@ -91,7 +111,7 @@ impl ByteBench<'_> {
         let entry = somewhere(Arc::new(self.names.clone()), known);
         let face = Face::new(exchange);
         let observed = Observed { face: &face, event: None, entry: &entry, trace: &trace };
-        self.laws.broken(self.binding, &observed, false)
+        self.laws.broken(self.binding, &observed, false, &self.excused)
     }
 
     /// The request behind the changed one is answered as ever, unless the server had a reason to hang up.
@@ -165,12 +185,6 @@ impl ByteBench<'_> {
             timeline: Vec::new(),
         }
     }
-}
-
-/// Classes that a change without a meaning may lead to all the same: who throttles, throttles.
-fn tolerated(plain: &str, class: &str) -> bool {
-    ["throttled", "limit_reached"].contains(&class)
-        || ["throttled", "limit_reached"].contains(&plain)
 }
 
 fn clause_of(flow: Flow) -> &'static str {

@@ -15,7 +15,7 @@ pub(super) fn start(rules: &Rules, state: &mut State) {
 /// Every answer that is allowed.
 pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) -> Vec<Branch> {
     if let Some(method) = call.method {
-        return vec![other_method(state, call, method)];
+        return vec![other_method(rules, state, call, method)];
     }
     match call.operation {
         "validate" => validate(rules, state, call),
@@ -24,9 +24,11 @@ pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) 
 }
 
 /// Whatever another method does, it issues nothing and opens nothing.
-fn other_method(state: &State, call: &Call, method: &str) -> Branch {
+fn other_method(rules: &Rules, state: &State, call: &Call, method: &str) -> Branch {
     let token = call.bearer.may_count();
-    let lenient = method == "OPTIONS" || (token && call.operation == "validate");
+    // An answer without a body does not say what it refuses.
+    let untold = method == "HEAD" && rules.refuses_in_band();
+    let lenient = untold || method == "OPTIONS" || (token && call.operation == "validate");
     let clause = if call.operation == "validate" { "CHN-16" } else { "CHN-29" };
     let outcomes: &[&'static str] = if lenient { &["refused", "accepted"] } else { &["refused"] };
     Branch::new(outcomes, clause, state.clone())
@@ -254,7 +256,13 @@ fn login(rules: &Rules, dice: &mut Dice, operation: &'static str) -> Act {
     if dice.chance(20) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "OPTIONS", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Parameter]));
+        call.idle = Some(dice.pick(&[
+            Idle::Query,
+            Idle::Field,
+            Idle::Cookie,
+            Idle::Parameter,
+            Idle::Origin,
+        ]));
     } else if dice.chance(16) {
         call.bearer = Bearer::Stranger;
     }

@@ -247,7 +247,7 @@ fn generating(rules: &Rules, dice: &mut Dice, environment: Option<String>) -> Ac
     if dice.chance(24) {
         call.method = Some(dice.pick(&["HEAD", "POST", "PUT", "OPTIONS", "DELETE"]));
     } else if dice.chance(20) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie]));
+        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Origin]));
     }
     Act::Call(call)
 }

@@ -41,7 +41,7 @@ pub(super) fn restart(rules: &Rules, state: &State) -> Vec<State> {
     if closes.may() {
         ways.push(State { window: None, window_unknown: false, ..next.clone() });
     }
-    if closes.may_not() && next.window.is_some() {
+    if closes.may_not() && (next.window.is_some() || ways.is_empty()) {
         ways.push(next);
     }
     ways
@@ -68,6 +68,18 @@ pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) 
 
 /// Another method than the documented one has no effect that should be seen.
 fn other_method(rules: &Rules, state: &State, call: &Call, method: &str) -> Vec<Branch> {
+    // Whether the token was used by that is not said.
+    let mut used = state.clone();
+    let token = call.bearer.token().filter(|_| call.bearer.may_count());
+    if let Some(token) = token.and_then(|id| used.token_mut(id)) {
+        token.used = true;
+    }
+    let ways =
+        [&used, state].into_iter().flat_map(|state| without_effect(rules, state, call, method));
+    ways.collect()
+}
+
+fn without_effect(rules: &Rules, state: &State, call: &Call, method: &str) -> Vec<Branch> {
     let mut next = state.clone();
     if method == "HEAD" && call.operation.starts_with("generate") {
         next.soft = Some("BTN-10");
@@ -296,7 +308,9 @@ fn granted(rules: &Rules, state: &State, call: &Call, id: TokenId, at: (u16, u8)
                 ways.push(Branch { next: after, ..way });
             }
             if free.may_not() {
-                ways.push(Branch::new(&["invalid_name", "rejected"], "BTN-21", next));
+                let outcomes = ["invalid_name", "rejected"];
+                ways.push(Branch::new(&outcomes, "BTN-21", next));
+                ways.push(Branch::new(&outcomes, "BTN-21", state.clone()));
             }
             ways
         }
@@ -348,7 +362,8 @@ pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
             } else if dice.chance(16) {
                 call.method = Some("HEAD");
             } else if dice.chance(24) {
-                call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie]));
+                call.idle =
+                    Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Origin]));
             }
             with_name(Act::Call(call), dice)
         }
@@ -396,7 +411,7 @@ fn called(operation: &'static str, known: Option<TokenId>, dice: &mut Dice) -> A
 
 /// A token, mostly as documented.
 pub(super) fn bearer(id: TokenId, dice: &mut Dice, places: &[Place], guises: &[Guise]) -> Bearer {
-    match dice.weigh(&[(26, 0), (5, 1), (2, 2), (5, 3), (5, 4), (2, 5)]) {
+    match dice.weigh(&[(26, 0), (5, 1), (2, 2), (5, 3), (5, 4), (4, 5)]) {
         1 => Bearer::Altered(id, dice.pick(guises)),
         2 => Bearer::Spelt(id, dice.pick(&Spelling::EQUAL)),
         3 => Bearer::Spelt(id, dice.pick(&Spelling::BROKEN)),
@@ -411,7 +426,7 @@ pub(super) fn odds(call: &mut Call, dice: &mut Dice) {
     if dice.chance(20) {
         call.method = Some(dice.pick(&["HEAD", "PUT", "OPTIONS", "PATCH", "TRACE", "FOO"]));
     } else if dice.chance(16) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie]));
+        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Origin]));
     }
 }
 

@@ -271,7 +271,12 @@ fn rotated(rules: &Rules, state: &State, id: TokenId, token: &Token, at: (u16, u
     if let Some(spent) = next.token_mut(id) {
         spent.spent.get_or_insert(now);
     }
-    let previous = rules.is("previous_access_token", "valid");
+    // What a lost answer gave is replaced or stays: its own refresh token was not used.
+    let again = token.spent.is_some();
+    let previous = match rules.is("previous_access_token", "valid") {
+        Trit::No if again => Trit::Maybe,
+        other => other,
+    };
     for (other, known) in next.tokens.iter_mut().filter(|(_, known)| known.family == token.family) {
         if other.kind == TokenKind::Access {
             known.counts = known.counts.and(previous);
@@ -471,7 +476,13 @@ fn login(rules: &Rules, dice: &mut Dice) -> Act {
     if dice.chance(16) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Parameter]));
+        call.idle = Some(dice.pick(&[
+            Idle::Query,
+            Idle::Field,
+            Idle::Cookie,
+            Idle::Parameter,
+            Idle::Origin,
+        ]));
     } else if dice.chance(24) && matches!(claim, Claim::Right | Claim::Wrong) {
         let grant = dice.pick(&["", "refresh_token", "Password", "client_credentials"]);
         call.with.push(("grant_type", grant.to_owned()));

@@ -121,6 +121,25 @@ impl Rules {
         }
     }
 
+    /// Whether a refusal may come with a status of success, so that only its body tells it.
+    pub(crate) fn refuses_in_band(&self) -> bool {
+        match self.flow {
+            Flow::ChannelLogin => self.is("failure_status", "200").may(),
+            Flow::VisitorLogin => self.is("error_status", "200").may(),
+            _ => false,
+        }
+    }
+
+    /// Whether there are sockets.
+    pub(crate) fn offers_sockets(&self) -> bool {
+        self.flow == Flow::GatewayButton && self.has("socket") && self.can("socket")
+    }
+
+    /// Whether who asks too often may be refused for that alone.
+    pub(crate) fn may_throttle(&self) -> bool {
+        self.flow != Flow::GatewayButton && self.is("throttle", "off").may_not()
+    }
+
     fn life(&self, name: &str) -> u64 {
         self.lifetimes.get(name).copied().unwrap_or(3_600_000)
     }

@@ -13,6 +13,8 @@ pub(super) fn answers(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) 
         let outcomes: &[&'static str] = match (method, token) {
             ("HEAD", true) => &success,
             ("OPTIONS", _) => &success[1..],
+            // An answer without a body does not say what it refuses.
+            ("HEAD", false) if rules.refuses_in_band() => &success[1..],
             _ => &success[2..],
         };
         let clause = if call.login.is_some() { "VMS-39" } else { "VMS-29" };
@@ -261,7 +263,13 @@ fn login(rules: &Rules, dice: &mut Dice) -> Act {
     if dice.chance(16) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Parameter]));
+        call.idle = Some(dice.pick(&[
+            Idle::Query,
+            Idle::Field,
+            Idle::Cookie,
+            Idle::Parameter,
+            Idle::Origin,
+        ]));
     } else if dice.chance(50) && matches!(claim, Claim::Right | Claim::Wrong) {
         let info = dice.pick(&[1, 200, 201, 0, 2, 3]);
         let info = match info {
