@@ -267,12 +267,7 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
         let of = trials.len();
         return Assessed::NoAnswer(format!("{unanswered} of {of} pairs were not answered{why}"));
     }
-    let bounds = match (at_least, at_most) {
-        (Some(least), Some(most)) if least == most => format!("exactly {least}"),
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        (Some(least), None) => format!("at least {least}"),
-        (None, most) => format!("at most {}", most.unwrap_or_default()),
-    };
+    let bounds = bounds(at_least, at_most);
     let got: Vec<String> =
         wrong.iter().map(|(count, times)| format!("{count} in {times}")).collect();
     let whose = if after { "of what is asked after each pair" } else { "of each pair" };
@@ -286,6 +281,15 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
             answers.unwrap_or_default()
         ),
     ))
+}
+
+fn bounds(at_least: Option<u32>, at_most: Option<u32>) -> String {
+    match (at_least, at_most) {
+        (Some(least), Some(most)) if least == most => format!("exactly {least}"),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => format!("at least {least}"),
+        (None, most) => format!("at most {}", most.unwrap_or_default()),
+    }
 }
 
 /// Answers in a few words each: `401 denied`.
