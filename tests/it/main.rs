@@ -15,6 +15,7 @@ mod guides;
 mod init;
 mod lint;
 mod load;
+mod load_users;
 mod odd_servers;
 mod report_again;
 mod report_formats;
