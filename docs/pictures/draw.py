@@ -33,7 +33,8 @@ def terminal(text):
                 bold = ' font-weight="700"' if "1" in colours else ""
                 known = [COLOURS[c] for c in colours if c in COLOURS and c != "1"]
                 fill = f' fill="{known[-1]}"' if known else ""
-                spans.append(f"<tspan{fill}{bold}>{html.escape(part).replace(" ", "&#160;")}</tspan>")
+                shown = html.escape(part).replace(" ", "&#160;")
+                spans.append(f"<tspan{fill}{bold}>{shown}</tspan>")
         y = MARGIN + LINE * number + 13
         out.append(f'<text x="{MARGIN}" y="{y}">{"".join(spans)}</text>')
     return "\n".join([*out, "</g>", "</svg>", ""])
@@ -49,8 +50,8 @@ def main():
         said = run("check", "--flow", "gateway-button", "--only", "BTN-END-02", "--fault", "window-too-long", "--seed", "7")
         cut = [line if len(line) < 130 else line[:126] + "…\x1b[0m" for line in said.replace("\x1b[1m\x1b[31m", "\x1b[31m").split("\n")]
         (folder / "terminal.svg").write_text(terminal("\n".join(cut)))
-        faults = [word for fault in ("window-too-long", "refresh-reusable") for word in ("--fault", fault)]
-        run("check", "--level", "quick", "--seed", "7", *faults, "--report", "html=run.html")
+        faults = [word for fault in ("window-too-long", "token-shown-again") for word in ("--fault", fault)]
+        run("check", "--flow", "gateway-button", "--level", "quick", "--seed", "7", *faults, "--report", "html=run.html")
         with Browser() as browser:
             browser.open(pathlib.Path(place, "run.html"), 1100, 1150)
             taken = browser.send("Page.captureScreenshot", format="webp", quality=55)

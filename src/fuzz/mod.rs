@@ -1,6 +1,6 @@
 //! The second job: inputs, orders and races that nobody wrote down.
 //!
-//! Cases are drawn from a seed, sent to a server in its first state, and held against a model of the flow ([`model`]) and
+//! Cases are drawn from a seed, sent to a server in its first state, and held against a model of the flow (`model`) and
 //! against the documented answers. A case that fails is made as short as it can be and written down as a scenario, which
 //! `check` runs like any other. How that is printed is for the reports.
 

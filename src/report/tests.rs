@@ -93,7 +93,7 @@ fn shown(columns: Option<usize>, detail: Detail) -> String {
     ] {
         terminal.hear(&event).unwrap();
     }
-    String::from_utf8(out).unwrap()
+    String::from_utf8(out).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) async fn read_answer<R: AsyncRead + Unpin>(
 /// Reads one answer from bytes that are all there.
 ///
 /// # Errors
-/// As [`read_answer`]; bytes that end too early are a connection that was closed.
+/// As `read_answer`; bytes that end too early are a connection that was closed.
 pub fn read_whole_answer(mut bytes: &[u8], method: &str) -> Result<Response, WireError> {
     let mut buffer = Vec::new();
     let answer = read_answer(&mut bytes, &mut buffer, method, WHOLE_LIMIT).now_or_never();
