@@ -64,10 +64,10 @@ struct Errand {
 }
 
 /// How often somebody looks at the clock.
-const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 /// How long a user waits after a failure, so that a server that is gone is not asked without end.
-const PAUSE: Duration = Duration::from_millis(10);
-const SECOND: u64 = 1_000_000_000;
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const SECOND: u64 = 1_000_000_000;
 
 impl ClientWorker {
     /// Makes the clients; they connect with their first request.
@@ -137,17 +137,18 @@ impl ClientWorker {
         // A coordinator that is gone wants to hear nothing.
         drop(seconds.send(slice));
         let (recorder, last) = (desk.recorder.clone(), desk.last);
-        let clerk = desk.clerk.retire();
-        Ok(Work { recorder, clerk, last, idle: ran.saturating_sub(processor_time()), ran })
+        let Clerk { tallies, judged, .. } = desk.clerk.retire();
+        let idle = ran.saturating_sub(processor_time());
+        Ok(Work { recorder, tallies, judged, last, idle, ran })
     }
 }
 
-fn nanoseconds(started: Instant) -> u64 {
+pub(super) fn nanoseconds(started: Instant) -> u64 {
     started.elapsed().as_nanos() as u64
 }
 
 /// How long this thread has had a processor.
-fn processor_time() -> u64 {
+pub(super) fn processor_time() -> u64 {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -281,7 +282,7 @@ impl Desk {
     }
 }
 
-const fn failure(error: &WireError) -> Failure {
+pub(super) const fn failure(error: &WireError) -> Failure {
     match error {
         WireError::Connect(_) => Failure::Connect,
         WireError::Closed(_) => Failure::Closed,

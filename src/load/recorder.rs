@@ -15,14 +15,17 @@ pub(super) enum Failure {
     Deadline,
     /// What came back was no HTTP, or too large.
     Nonsense,
+    /// A scenario could not go on, for what is no fault of the server: a hook, an account.
+    Stopped,
 }
 
 impl Failure {
-    pub(super) const ALL: [(Self, &'static str); 4] = [
+    pub(super) const ALL: [(Self, &'static str); 5] = [
         (Self::Connect, "no connection"),
         (Self::Closed, "closed before the answer was complete"),
         (Self::Deadline, "no answer within the deadline"),
         (Self::Nonsense, "no HTTP answer, or too large"),
+        (Self::Stopped, "the scenario could not go on"),
     ];
 }
 

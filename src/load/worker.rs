@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use super::court::Clerk;
+use super::court::{Clerk, Tallied};
 use super::form::Tokens;
 use super::pacer::Share;
 use super::pool::{Case, OWN, Pool};
@@ -121,7 +121,10 @@ struct Connection {
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) recorder: Recorder,
-    pub(super) clerk: Clerk,
+    /// What was wrong with answers.
+    pub(super) tallies: Vec<Tallied>,
+    /// How many answers were judged in full.
+    pub(super) judged: u64,
     /// The moment of the last answer, in nanoseconds from the start.
     pub(super) last: u64,
     /// How long it waited for something to do.
@@ -296,8 +299,15 @@ impl Worker {
         }
         let ran = self.now();
         self.finish_second(u64::MAX);
-        let (recorder, clerk) = (self.recorder, self.clerk);
-        Ok(Work { recorder, clerk, last: self.last, idle: self.waited, ran })
+        let Clerk { tallies, judged, .. } = self.clerk;
+        Ok(Work {
+            recorder: self.recorder,
+            tallies,
+            judged,
+            last: self.last,
+            idle: self.waited,
+            ran,
+        })
     }
 
     #[inline]

@@ -77,7 +77,7 @@ mod microseconds {
 pub struct CaseReport {
     /// Its name: `valid`.
     pub name: String,
-    /// The outcome that its answers must have.
+    /// The outcome that its answers must have; empty where a scenario says that of each answer.
     pub expected: String,
     /// How many tokens were in rotation.
     pub tokens: usize,
@@ -89,6 +89,11 @@ impl CaseReport {
     /// How many answers there were.
     pub fn answers(&self) -> u64 {
         self.outcomes.values().sum()
+    }
+
+    /// Whether an outcome is the one that answers must have.
+    pub fn expects(&self, outcome: &str) -> bool {
+        self.expected.is_empty() || self.expected == "a refusal" || self.expected == outcome
     }
 }
 

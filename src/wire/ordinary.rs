@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{ClientBuilder, Method, Url, redirect, retry};
@@ -45,9 +47,45 @@ fn keeps_target(base: &str, target: &str) -> bool {
 /// The client with its pool of connections.
 pub(super) struct Ordinary {
     client: reqwest::Client,
+    /// Without a pool: for a request that may have crossed with the end of an old connection. Made when it is needed,
+    /// since most runs never do.
+    fresh: OnceLock<reqwest::Client>,
+    recipe: Recipe,
     limit: usize,
     /// For messages: the client's own do not name the socket.
     socket: Option<PathBuf>,
+}
+
+/// What a client is made from.
+struct Recipe {
+    tls: ClientConfig,
+    way: Way,
+    http2: bool,
+    connect_timeout: Duration,
+}
+
+impl Recipe {
+    fn client(&self, idle_connections: usize) -> Result<reqwest::Client, WireError> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(retry::never())
+            .http1_max_headers(MAX_FIELDS)
+            .tcp_nodelay(true)
+            .tls_backend_preconfigured(self.tls.clone())
+            .pool_max_idle_per_host(idle_connections)
+            // Servers commonly close an idle connection after five seconds; a request that crosses
+            // with the close would be reported as unanswered.
+            .pool_idle_timeout(Duration::from_secs(2))
+            // Earlier than the deadline, so that a host that swallows packets is told from a
+            // server that is slow.
+            .connect_timeout(self.connect_timeout);
+        let client = if self.http2 { client.http2_prior_knowledge() } else { client.http1_only() };
+        through(client, &self.way)
+            .build()
+            .map_err(|error| WireError::Connect(format!("no HTTP client: {}", chain(&error))))
+    }
 }
 
 impl Ordinary {
@@ -60,35 +98,29 @@ impl Ordinary {
         if http2 {
             tls.alpn_protocols = vec![b"h2".to_vec()];
         }
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(retry::never())
-            .http1_max_headers(MAX_FIELDS)
-            .tcp_nodelay(true)
-            .tls_backend_preconfigured(tls)
-            // Servers commonly close an idle connection after five seconds; a request that crosses
-            // with the close would be reported as unanswered.
-            .pool_idle_timeout(std::time::Duration::from_secs(2))
-            // Earlier than the deadline, so that a host that swallows packets is told from a
-            // server that is slow.
-            .connect_timeout(settings.deadline.mul_f64(0.9));
-        let client = if http2 { client.http2_prior_knowledge() } else { client.http1_only() };
-        let client = through(client, way)
-            .build()
-            .map_err(|error| WireError::Connect(format!("no HTTP client: {}", chain(&error))))?;
+        let connect_timeout = settings.deadline.mul_f64(0.9);
+        let recipe = Recipe { tls, way: way.clone(), http2, connect_timeout };
+        let client = recipe.client(usize::MAX)?;
+        let fresh = OnceLock::new();
         let socket = match way {
             Way::Tcp => None,
             Way::Unix(path) => Some(path.clone()),
         };
-        Ok(Self { client, limit: settings.max_answer_bytes, socket })
+        Ok(Self { client, fresh, recipe, limit: settings.max_answer_bytes, socket })
     }
 
+    /// Sends a request. A server may end a connection whenever it is idle, and does so after an answer for which it did
+    /// not read the whole request (RFC 9112 section 9.3): a request that crosses with that end says nothing of how it is
+    /// answered. So one that got no head of an answer is sent once more, on a connection of its own.
     pub(super) async fn send(&self, request: &Request) -> Reply {
-        let request = prepare(request)?;
-        let mut answer =
-            self.client.execute(request).await.map_err(|error| self.unanswered(&error))?;
+        let first = self.client.execute(prepare(request)?).await;
+        let mut answer = match first.map_err(|error| self.unanswered(&error)) {
+            Err(closed @ WireError::Closed(_)) => {
+                let again = self.fresh()?.execute(prepare(request)?).await;
+                again.map_err(|_| closed)?
+            }
+            other => other?,
+        };
         let status = answer.status().as_u16();
         let headers = answer.headers().iter().map(|(name, value)| Header {
             name: name.as_str().to_owned(),
@@ -104,6 +136,14 @@ impl Ordinary {
             body.extend_from_slice(&piece);
         }
         uncoded(Response { status, headers, body: body.into() })
+    }
+
+    fn fresh(&self) -> Result<&reqwest::Client, WireError> {
+        if let Some(client) = self.fresh.get() {
+            return Ok(client);
+        }
+        let made = self.recipe.client(0)?;
+        Ok(self.fresh.get_or_init(|| made))
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> WireError {

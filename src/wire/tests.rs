@@ -84,7 +84,8 @@ async fn both_wires_tell_the_same_story_of_a_broken_answer() {
         (&large_until_end, "nonsense"),
     ] {
         for wire in BOTH {
-            let server = serve([Play::Last(text.into())]);
+            // The ordinary wire asks once more where the connection just ends.
+            let server = serve([Play::Last(text.into()), Play::Last(text.into())]);
             let (reply, timing) = patient().send(&on(wire, get(&server.base, "/"))).await;
             let shown = &text[..text.len().min(60)];
             assert_eq!(kind(&reply), expected, "{wire:?} {shown:?}: {reply:?}");
@@ -98,9 +99,22 @@ async fn both_wires_tell_the_same_story_of_a_broken_answer() {
 }
 
 #[tokio::test]
+async fn a_request_that_crosses_with_the_end_of_a_connection_is_sent_once_more() {
+    let ended = |last| serve([answer(200, "a"), Play::Reset, last]);
+    for (last, expected) in [(answer(200, "b"), "answer"), (Play::Reset, "closed")] {
+        let server = ended(last);
+        let wires = patient();
+        let (first, _) = wires.send(&get(&server.base, "/")).await;
+        assert_eq!(kind(&first), "answer");
+        let (reply, _) = wires.send(&get(&server.base, "/")).await;
+        assert_eq!(kind(&reply), expected, "{reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reset_a_refusal_and_silence_are_told_apart() {
     for wire in BOTH {
-        let server = serve([Play::Reset]);
+        let server = serve([Play::Reset, Play::Reset]);
         let (reply, _) = patient().send(&on(wire, get(&server.base, "/"))).await;
         assert_eq!(kind(&reply), "closed", "{wire:?}: {reply:?}");
 

@@ -15,6 +15,7 @@ mod fuzz_targets;
 mod init;
 mod lint;
 mod load;
+mod load_users;
 mod odd_servers;
 mod reports;
 mod selftest;

@@ -31,7 +31,7 @@ pub(in crate::cli) struct Load {
     /// How long to measure; 10s when neither this nor a number of requests is given.
     #[arg(long, short, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) duration: Option<Duration>,
-    /// Sends at most so many requests.
+    /// Sends at most so many requests; a scenario that was begun is ended.
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) requests: Option<u64>,
     /// Not measured at the beginning; 1s, or none with a number of requests.
@@ -42,6 +42,10 @@ pub(in crate::cli) struct Load {
     /// `socket-message`: with the token in the first message.
     #[arg(long, value_name = "WHAT", default_value = "validate")]
     pub(in crate::cli) workload: WorkloadMode,
+    /// Each user goes through this scenario, a file or a shipped one's name, again and again; with a rate, so many begin
+    /// it in a second.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workload", "tokens", "tokens_from", "popularity", "mix", "find_capacity", "calibrate", "http2", "no_keep_alive"])]
+    pub(in crate::cli) scenario: Option<String>,
     /// Valid tokens in rotation, each obtained through the flow.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(in crate::cli) tokens: u32,

@@ -3,6 +3,7 @@
 mod capacity;
 mod sinks;
 mod supply;
+mod users;
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -37,18 +38,16 @@ pub(in crate::cli) fn run(
     world: World,
 ) -> anyhow::Result<Exit> {
     files_suffice(arguments)?;
+    if let Some(name) = &arguments.scenario {
+        return users::run(name, arguments, scenarios, world);
+    }
     let mut sinks = Sinks::open(&arguments.report)?;
     let first = arguments.target.is_none().then_some(Flow::GatewayButton);
     let only = arguments.flow.or(first).filter(|_| !arguments.mix.needs_other_flow());
     let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
     let mut aim = Aim::find(arguments, &library, scenarios, world)?;
     aim.profile.transport.http2 |= arguments.http2;
-    let seed = match arguments.seed {
-        Some(seed) => seed,
-        None => {
-            getrandom::u32().map(u64::from).context("the operating system gave no random seed")?
-        }
-    };
+    let seed = random_seed(arguments)?;
     let flow = match arguments.flow.or(first) {
         Some(flow) => flow,
         None => *aim.profile.flows.keys().next().context("a profile has a flow")?,
@@ -69,11 +68,7 @@ pub(in crate::cli) fn run(
     let mut settings = settings(arguments, &aim.profile, seed);
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
-    eprintln!(
-        "gatecrash {}  load {flow}  target {}  seed {seed}",
-        env!("CARGO_PKG_VERSION"),
-        settings.target
-    );
+    announce(flow, &settings);
     if arguments.find_capacity {
         return capacity::search(&prepared, settings, arguments, &stop, world);
     }
@@ -81,15 +76,40 @@ pub(in crate::cli) fn run(
         settings.calibrated = Some(calibrate(&prepared, &settings, &stop).map_err(wrong)?.rate);
     }
     let mut audience = Audience { supply: supply.as_ref(), ..Audience::new(&mut sinks)? };
-    let mut report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
+    let report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
+    conclude(report, &aim, arguments, &mut sinks, world, &mut BufWriter::new(Output))
+}
+
+fn random_seed(arguments: &Load) -> anyhow::Result<u64> {
+    match arguments.seed {
+        Some(seed) => Ok(seed),
+        None => getrandom::u32().map(u64::from).context("the operating system gave no random seed"),
+    }
+}
+
+fn announce(flow: Flow, settings: &LoadSettings) {
+    let (version, LoadSettings { target, seed, .. }) = (env!("CARGO_PKG_VERSION"), settings);
+    eprintln!("gatecrash {version}  load {flow}  target {target}  seed {seed}");
+}
+
+/// Adds what a reader should know, and writes the report everywhere.
+fn conclude(
+    mut report: LoadReport,
+    aim: &Aim,
+    arguments: &Load,
+    sinks: &mut Sinks,
+    world: World,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<Exit> {
     report.notes.extend(aim.profile.remarks());
     if aim.is_local() {
         report.notes.push(
             "client and server shared this machine: each took time from the other".to_owned(),
         );
     }
-    write_load(&report, world.paint, &mut BufWriter::new(Output))?;
+    write_load(&report, world.paint, out)?;
+    out.flush()?;
     sinks.write(&report)?;
     Ok(exit(&report, arguments.strict))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::Assessed;
-use super::classify::is_class;
+use super::classify::{classify, is_class};
 use super::evidence::timeline;
 use super::face::Face;
 use super::randomness;
@@ -228,6 +228,7 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
     let (after, at_least, at_most) = (*after, *at_least, *at_most);
     let mut wrong: BTreeMap<usize, usize> = BTreeMap::new();
     let (mut unanswered, mut why) = (0, None);
+    let mut answers = None;
     for trial in trials {
         let names = |wanted: &str| outcome.iter().any(|name| name == wanted);
         let counted = |exchange: &Exchange| match exchange.reply {
@@ -254,6 +255,7 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
         let few = failed.is_none() && at_least.is_some_and(|least| count < least as usize);
         if few || at_most.is_some_and(|most| count > most as usize) {
             *wrong.entry(count).or_default() += 1;
+            answers.get_or_insert_with(|| words(binding, asked));
         }
     }
     let answered_wrong = wrong.values().sum::<usize>();
@@ -277,8 +279,22 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
     let wanted = format!("{bounds} {whose} {}", outcome.join(" or "));
     Assessed::Breaks(Violation::new(
         wanted,
-        format!("{} of {} trials", got.join(", "), trials.len()),
+        format!(
+            "{} of {} trials; first: {}",
+            got.join(", "),
+            trials.len(),
+            answers.unwrap_or_default()
+        ),
     ))
+}
+
+/// Answers in a few words each: `401 denied`.
+fn words(binding: &FlowBinding, exchanges: &[Exchange]) -> String {
+    let word = |exchange: &Exchange| match &exchange.reply {
+        Ok(reply) => format!("{} {}", reply.status, classify(binding, &Face::new(exchange)).name()),
+        Err(error) => error.to_string(),
+    };
+    exchanges.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// Holds all answers of a sample against each other.

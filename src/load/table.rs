@@ -1,0 +1,141 @@
+//! What the workers of a run brought back, put together into its report.
+
+use std::time::Duration;
+
+use super::court::Tallied;
+use super::plan::Plan;
+use super::recorder::{Counts, Failure};
+use super::run::Model;
+use super::seconds::{Seconds, quantiles};
+use super::worker::Work;
+use crate::model::{CaseReport, ComplaintReport, FailureReport, Flow, GeneratorReport, LoadReport};
+use crate::stats::Histogram;
+
+/// The rows and columns of what is counted.
+pub(super) struct Table {
+    pub(super) flow: Flow,
+    /// The outcomes that answers can have.
+    pub(super) outcomes: Vec<String>,
+    /// What is asked, with nothing counted yet.
+    pub(super) cases: Vec<CaseReport>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Table {
+    pub(super) fn report(&self, plan: &Plan<'_>, works: Vec<Work>, seconds: Seconds) -> LoadReport {
+        let settings = plan.settings;
+        let Seconds { response, timeline, .. } = seconds;
+        let mut service = Histogram::default();
+        let mut lateness = Histogram::default();
+        let mut counts = Counts::default();
+        let mut generator =
+            GeneratorReport { workers: works.len(), idle: 1.0, ..Default::default() };
+        let mut tallies: Vec<Tallied> = Vec::new();
+        let mut last = 0;
+        for work in works {
+            service.add(&work.recorder.service);
+            lateness.add(&work.recorder.lateness);
+            counts.add(&work.recorder.counts);
+            generator.idle = generator.idle.min(work.idle as f64 / work.ran.max(1) as f64);
+            generator.judged += work.judged;
+            last = last.max(work.last);
+            merge(&mut tallies, work.tallies);
+        }
+        if plan.schedule.is_none() {
+            service.add(&response);
+        }
+        generator.calibrated = settings.calibrated;
+        generator.connects = counts.connects;
+        generator.lateness = plan.schedule.is_some().then(|| quantiles(&lateness));
+        let elapsed = Duration::from_nanos(last).saturating_sub(settings.warm_up);
+        // A schedule of rounds asks for no number of requests.
+        let schedule = plan.schedule.as_ref().filter(|_| !plan.has_rounds());
+        let asked = schedule.map(|(pacer, _)| {
+            let asked = pacer.requests_between(settings.warm_up, pacer.length()).round() as u64;
+            asked.min(settings.requests.unwrap_or(u64::MAX))
+        });
+        LoadReport {
+            target: settings.target.clone(),
+            flow: self.flow,
+            seed: settings.seed,
+            model: match &settings.model {
+                Model::Closed(_) => "closed".to_owned(),
+                Model::Open(_, arrival) => format!("open, {arrival}"),
+            },
+            connections: settings.connections,
+            asked,
+            elapsed,
+            sent: counts.sent,
+            answers: response.count(),
+            rate: a_second(response.count(), elapsed),
+            wrong: counts.wrong,
+            response: quantiles(&response),
+            service: quantiles(&service),
+            cases: self.cases(&counts),
+            complaints: self.complaints(tallies),
+            failures: failures(&counts),
+            bytes_sent: counts.bytes_sent,
+            bytes_received: counts.bytes_received,
+            generator,
+            timeline,
+            thresholds: Vec::new(),
+            invalid: Vec::new(),
+            notes: self.notes.clone(),
+            interrupted: false,
+        }
+    }
+
+    fn cases(&self, counts: &Counts) -> Vec<CaseReport> {
+        let rows = counts.outcomes.chunks(self.outcomes.len());
+        let filled = self.cases.iter().zip(rows).map(|(case, row)| {
+            let named = self.outcomes.iter().cloned().zip(row.iter().copied());
+            let outcomes = named.filter(|(_, count)| *count > 0).collect();
+            CaseReport { outcomes, ..case.clone() }
+        });
+        filled.collect()
+    }
+
+    fn complaints(&self, mut tallies: Vec<Tallied>) -> Vec<ComplaintReport> {
+        tallies.sort_by_key(|one| (!one.complaint.wrong, std::cmp::Reverse(one.count)));
+        let report = |tallied: Tallied| ComplaintReport {
+            case: self.cases[tallied.case].name.clone(),
+            what: tallied.complaint.what,
+            wrong: tallied.complaint.wrong,
+            count: tallied.count,
+            first: Duration::from_nanos(tallied.first),
+            exchange: tallied.complaint.exchange,
+        };
+        tallies.into_iter().map(report).collect()
+    }
+}
+
+fn a_second(count: u64, elapsed: Duration) -> f64 {
+    if elapsed.is_zero() { 0.0 } else { count as f64 / elapsed.as_secs_f64() }
+}
+
+fn merge(all: &mut Vec<Tallied>, more: Vec<Tallied>) {
+    for tallied in more {
+        let same = |one: &&mut Tallied| {
+            one.case == tallied.case && one.complaint.what == tallied.complaint.what
+        };
+        match all.iter_mut().find(same) {
+            Some(found) => {
+                found.count += tallied.count;
+                found.first = found.first.min(tallied.first);
+            }
+            None => all.push(tallied),
+        }
+    }
+}
+
+fn failures(counts: &Counts) -> Vec<FailureReport> {
+    Failure::ALL
+        .iter()
+        .map(|(failure, kind)| FailureReport {
+            kind: (*kind).to_owned(),
+            count: counts.failures[*failure as usize],
+            reason: counts.reasons[*failure as usize].clone().unwrap_or_default(),
+        })
+        .filter(|failure| failure.count > 0)
+        .collect()
+}
