@@ -43,8 +43,10 @@ fn run_target(
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
-            let embedded = [&arguments.fault, &arguments.variant, &arguments.lifetime];
-            if embedded.iter().any(|of| !of.is_empty()) {
+            if [&arguments.fault, &arguments.variant, &arguments.lifetime]
+                .iter()
+                .any(|of| !of.is_empty())
+            {
                 let message = "--fault, --variant and --lifetime are for the embedded reference server, which runs without a target";
                 return Err(UsageError(message.to_owned()).into());
             }
