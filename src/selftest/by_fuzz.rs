@@ -85,7 +85,15 @@ fn flow_of(subject: &Subject) -> Flow {
 
 /// The flows of the clauses that a fault breaks.
 fn flows_of(subject: &Subject) -> Vec<Flow> {
-    let prefix = |clause: &ClauseId| clause.as_str().split('-').next()?.parse::<Flow>().ok();
+    let prefix = |clause: &ClauseId| {
+        let (prefix, number) = clause.as_str().split_once('-')?;
+        match (prefix, number.parse::<u32>().ok()?) {
+            // Clauses of JWTs and of sockets are clauses of the one flow that has them.
+            ("X", 50..60) => Some(Flow::JwtLogin),
+            ("X", 80..90) => Some(Flow::GatewayButton),
+            _ => prefix.parse::<Flow>().ok(),
+        }
+    };
     let mut flows: Vec<Flow> = Vec::new();
     for flow in subject.clauses.iter().filter_map(prefix).filter(|flow| *flow != Flow::Common) {
         if !flows.contains(&flow) {

@@ -220,6 +220,16 @@ impl Tally {
     }
 }
 
+/// Whether an answer, or that there is none, is something that these outcomes speak of.
+fn counts(outcome: &[String], exchange: &Exchange) -> bool {
+    let names = |wanted: &str| outcome.iter().any(|name| name == wanted);
+    match exchange.reply {
+        Err(WireError::Closed(_)) => names("closed") || names("answered"),
+        Err(_) => names("answered"),
+        Ok(_) => true,
+    }
+}
+
 /// Counts outcomes in each pair of a race, or in what was asked after it.
 pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Assessed {
     let Kind::Count { after, outcome, at_least, at_most } = kind else {
@@ -230,19 +240,13 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
     let (mut unanswered, mut why) = (0, None);
     let mut answers = None;
     for trial in trials {
-        let names = |wanted: &str| outcome.iter().any(|name| name == wanted);
-        let counted = |exchange: &Exchange| match exchange.reply {
-            Err(WireError::Closed(_)) => names("closed") || names("answered"),
-            Err(_) => names("answered"),
-            Ok(_) => true,
-        };
         let asked = if after { &trial.after } else { &trial.exchanges };
         // Where the pair left nothing to ask with, as on a server that throttles, nothing is said of its state.
         if asked.is_empty() {
             unanswered += 1;
             continue;
         }
-        let failed = asked.iter().find(|exchange| !counted(exchange));
+        let failed = asked.iter().find(|exchange| !counts(outcome, exchange));
         if let Some(Err(error)) = failed.map(|exchange| &exchange.reply) {
             unanswered += 1;
             why.get_or_insert(error);
