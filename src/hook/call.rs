@@ -46,7 +46,7 @@ impl Call {
 
     /// Sends the request; the content of a 2xx answer comes back when it is JSON.
     pub(crate) async fn send(&self, wires: &Wires) -> Result<Option<Value>, CallError> {
-        let (reply, _) = wires.send(&self.request()).await;
+        let (reply, _) = wires.send_once(&self.request()).await;
         let response = reply.map_err(CallError::Wire)?;
         if (200..300).contains(&response.status) {
             return Ok(response.body.json());

@@ -173,7 +173,7 @@ impl AtDesk {
                 tokio::time::sleep(Duration::from_nanos(wait)).await;
             }
             let (mut exchange, sent) = self.begin(&user, &errand);
-            let (reply, _) = wires.send(&exchange.request).await;
+            let (reply, _) = wires.send_once(&exchange.request).await;
             let failed = reply.is_err();
             exchange.reply = reply;
             self.desk.borrow_mut().hear(

@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use crate::model::{Reply, Request, Response, Timing, WireError};
 
 use connection::{Connection, Way};
-use ordinary::Ordinary;
+use ordinary::{Crossing, Ordinary};
 use transport::Target;
 
 pub use address::Origin;
@@ -97,11 +97,22 @@ impl Wires {
     ///
     /// `sent` is the moment before the first byte left; on the ordinary wire, whose connections
     /// are its own, the moment before the request was handed over.
+    ///
+    /// A request that crosses with the end of an old connection is sent once more, on one of its own.
     pub async fn send(&self, request: &Request) -> (Reply, Timing) {
+        self.send_as(request, Crossing::AsksAgain).await
+    }
+
+    /// The same for what must not happen twice, such as the press of a button: nothing is ever sent once more.
+    pub async fn send_once(&self, request: &Request) -> (Reply, Timing) {
+        self.send_as(request, Crossing::Ends).await
+    }
+
+    async fn send_as(&self, request: &Request, crossing: Crossing) -> (Reply, Timing) {
         let mut progress = Progress { sent: self.elapsed(), connecting: false };
         let reply = timeout(self.settings.deadline, async {
             if self.carries(request) {
-                self.send_ordinary(request).await
+                self.send_ordinary(request, crossing).await
             } else {
                 self.send_raw(request, &mut progress).await
             }
@@ -123,13 +134,13 @@ impl Wires {
         ordinary::carries(request) && !(http2 && encode::has(request, "host"))
     }
 
-    async fn send_ordinary(&self, request: &Request) -> Reply {
+    async fn send_ordinary(&self, request: &Request, crossing: Crossing) -> Reply {
         if let Some(target) = &self.target
-            && let Some(reply) = target.send(request).await
+            && let Some(reply) = target.send(request, crossing).await
         {
             return reply;
         }
-        self.ordinary.send(request).await
+        self.ordinary.send(request, crossing).await
     }
 
     async fn send_raw(&self, request: &Request, progress: &mut Progress) -> Reply {

@@ -44,6 +44,15 @@ fn keeps_target(base: &str, target: &str) -> bool {
     out == target && super::Origin::parse(base).is_ok()
 }
 
+/// What becomes of a request that meets the end of its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Crossing {
+    /// It is sent once more.
+    AsksAgain,
+    /// That is what came of it.
+    Ends,
+}
+
 /// The client with its pool of connections.
 pub(super) struct Ordinary {
     client: reqwest::Client,
@@ -112,10 +121,10 @@ impl Ordinary {
     /// Sends a request. A server may end a connection whenever it is idle, and does so after an answer for which it did
     /// not read the whole request (RFC 9112 section 9.3): a request that crosses with that end says nothing of how it is
     /// answered. So one that got no head of an answer is sent once more, on a connection of its own.
-    pub(super) async fn send(&self, request: &Request) -> Reply {
+    pub(super) async fn send(&self, request: &Request, crossing: Crossing) -> Reply {
         let first = self.client.execute(prepare(request)?).await;
         let mut answer = match first.map_err(|error| self.unanswered(&error)) {
-            Err(closed @ WireError::Closed(_)) => {
+            Err(closed @ WireError::Closed(_)) if crossing == Crossing::AsksAgain => {
                 let again = self.fresh()?.execute(prepare(request)?).await;
                 again.map_err(|_| closed)?
             }

@@ -15,7 +15,7 @@ use crate::model::{Reply, Request, WireError};
 use super::address::Origin;
 use super::connection::{Connection, Way};
 use super::encode::encode;
-use super::ordinary::Ordinary;
+use super::ordinary::{Crossing, Ordinary};
 use super::{WireSettings, Wires};
 
 /// How the target itself is reached. The default is TCP, HTTP/1.1, and no client certificate.
@@ -81,10 +81,10 @@ impl Target {
     }
 
     /// Sends a request over the ordinary wire, when it is for the target.
-    pub(super) async fn send(&self, request: &Request) -> Option<Reply> {
+    pub(super) async fn send(&self, request: &Request, crossing: Crossing) -> Option<Reply> {
         let origin = Origin::parse(&request.base).ok()?;
         self.home(&origin)?;
-        Some(self.ordinary.send(request).await)
+        Some(self.ordinary.send(request, crossing).await)
     }
 
     /// Whether the request is for the target, and the target is spoken to in HTTP/2.
