@@ -82,7 +82,7 @@ fn a_name_that_nothing_has_ends_the_run_before_it_starts() {
         (["--fault", "window-not-close"], "did you mean `window-not-closed`"),
         (["--variant", "jwt-login.logout"], "FLOW.GAP=ANSWER"),
         (["--variant", "jwt-login.logot=stateless"], "jwt-login.logout"),
-        (["--report", "pdf=run.pdf"], "there are json and junit"),
+        (["--report", "pdf=run.pdf"], "there are badge, har,"),
         (["--seed", "many"], "--seed"),
         (["--repeat", "0"], "--repeat"),
     ] {

@@ -376,7 +376,7 @@ fn runs_are_compared_and_a_file_that_is_no_run_is_refused() {
     gatecrash(&["compare", &base, &base]).exits(4).says("UNDECIDED").says("whole seconds");
     std::fs::write(&other, "{\"schema_version\": 1}").unwrap();
     let other = other.to_string_lossy().into_owned();
-    gatecrash(&["compare", &base, &other]).exits(2).complains("not the JSON report of a load run");
+    gatecrash(&["compare", &base, &other]).exits(2).complains("not a report of gatecrash");
     gatecrash(&["compare", &base, "no-such-file"]).exits(2).complains("no-such-file");
 }
 
