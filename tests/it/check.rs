@@ -63,7 +63,8 @@ fn the_same_seed_gives_the_same_verdicts_again() {
     let again = |name: &str| {
         let path = folder.path().join(name);
         let to = report("json", &path);
-        gatecrash(&["check", "--flow", "channel-login", "--seed", "11", "--report", &to]).exits(0);
+        let quick = ["check", "--flow", "channel-login", "--seed", "11", "--level", "quick"];
+        gatecrash(&[&quick[..], &["--report", &to]].concat()).exits(0);
         let text = std::fs::read_to_string(path).unwrap();
         verdicts(&serde_json::from_str(&text).unwrap())
     };
@@ -140,7 +141,7 @@ fn a_host_that_is_not_this_machine_has_to_be_named() {
 /// Checks a flow of the embedded server with one fault, for one clause, and returns the findings about it.
 fn caught(flow: &str, fault: &str, clause: &str) {
     let arguments = ["check", "--flow", flow, "--only", clause, "--fault", fault, "--seed", "1"];
-    let run = gatecrash(&arguments);
+    let run = gatecrash(&[&arguments[..], &["--level", "quick"]].concat());
     run.exits(1).says("\nNONCONFORMANT ");
     let named = |block: &&str| {
         let line = block.lines().find(|line| line.trim_start().starts_with("clause "));
@@ -158,7 +159,7 @@ fn caught(flow: &str, fault: &str, clause: &str) {
 
 /// Without the faults the same clauses hold: what is caught is the fault and nothing else.
 fn clean(flow: &str, faults: &[(&str, &str)]) {
-    let mut arguments = vec!["check", "--flow", flow, "--seed", "1"];
+    let mut arguments = vec!["check", "--flow", flow, "--seed", "1", "--level", "quick"];
     for (_, clause) in faults {
         arguments.extend(["--only", clause]);
     }

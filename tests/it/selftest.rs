@@ -99,6 +99,8 @@ fn passed_refusals(answer: &str) -> Vec<String> {
             "--no-doctor",
             "--accounts",
             "reference",
+            "--level",
+            "quick",
             "--report",
             &format!("json={}", report.display()),
         ],
