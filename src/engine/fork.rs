@@ -45,12 +45,18 @@ impl Runner<'_> {
         self.deadlines = self.deadlines.max(fork.deadlines);
     }
 
-    /// Runs steps of which none waits for another in real time side by side, and takes over what each saw.
-    pub(super) async fn abreast(&mut self, steps: &[Step]) -> Stopped {
-        let runs = steps.iter().map(|step| {
-            let mut fork = self.fork(&step.label);
+    /// Runs parts side by side, each by itself and with a name of its own, and takes over what each saw: real time is
+    /// waited for once.
+    pub(super) async fn abreast<T>(
+        &mut self,
+        parts: impl IntoIterator<Item = (String, T)>,
+        run: impl AsyncFn(&mut Self, T) -> Stopped,
+    ) -> Stopped {
+        let runs = parts.into_iter().map(|(name, part)| {
+            let mut fork = self.fork(&name);
+            let run = &run;
             async move {
-                let result = fork.step(step).await;
+                let result = run(&mut fork, part).await;
                 (fork, result)
             }
         });

@@ -173,7 +173,8 @@ impl<'a> Runner<'a> {
             while let Some((step, later)) = rest.split_first() {
                 let abreast = self.waiting_alone(rest);
                 if abreast > 1 {
-                    self.abreast(&rest[..abreast]).await?;
+                    let parts = rest[..abreast].iter().map(|step| (step.label.clone(), step));
+                    self.abreast(parts, async |fork, step| fork.step(step).await).await?;
                     rest = &rest[abreast..];
                 } else {
                     self.step(step).await?;

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use super::run::{Mark, Runner, Stopped, stop};
 use crate::model::{ExpectationSet, Millis, Role, Skipped, StopKind};
 use crate::scenario::{Boundary, Moment, Step, uses_hooks};
@@ -35,7 +33,15 @@ impl Runner<'_> {
         }
         let alone = !self.is_connected() && !uses_hooks(&boundary.prepare);
         if real && alone && self.engine.binding.keeps_earlier_tokens() {
-            return self.side_by_side(step, boundary, sides).await;
+            let parts = sides
+                .into_iter()
+                .map(|(side, set, name)| (name.to_owned(), (name.to_owned(), side, set)));
+            let probe =
+                async |fork: &mut Self, (name, side, set): (String, Side, ExpectationSet)| {
+                    let label = format!("{} ({name})", step.label);
+                    fork.probe(step, boundary, side, set, &label).await
+                };
+            return self.abreast(parts, probe).await;
         }
         for (side, set, name) in sides {
             let bindings = Arc::clone(&self.bindings);
@@ -58,30 +64,6 @@ impl Runner<'_> {
             }
             keeps
         });
-    }
-
-    /// Real time is waited for once: each side prepares for itself, and all wait together.
-    async fn side_by_side(
-        &mut self,
-        step: &Step,
-        boundary: &Boundary,
-        sides: Vec<(Side, ExpectationSet, &str)>,
-    ) -> Stopped {
-        let runs = sides.into_iter().map(|(side, set, name)| {
-            let mut fork = self.fork(name);
-            let label = format!("{} ({name})", step.label);
-            async move {
-                let result = fork.probe(step, boundary, side, set, &label).await;
-                (fork, result)
-            }
-        });
-        let runs = join_all(runs).await;
-        let mut stopped = Ok(());
-        for (fork, result) in runs {
-            self.join(fork);
-            stopped = stopped.and(result);
-        }
-        stopped
     }
 
     async fn probe(

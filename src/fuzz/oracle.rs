@@ -319,8 +319,7 @@ impl<'a> Judge<'a> {
         let issued = matches!(class, Class::Known(outcome) if outcome.name == "issued");
         let print = fingerprint(call, face.exchange);
         // A failure that the state of the server explains: HEAD has no body to say so in.
-        let explained = class.name() == "server_error";
-        if explained {
+        if class.name() == "server_error" {
             return Ok(());
         }
         if issued || self.judged.insert(print) {
@@ -336,12 +335,11 @@ impl<'a> Judge<'a> {
         if !issued || call.operation == "current" {
             return Ok(());
         }
-        self.issued(call, step, (trace, entry), face)
+        self.issued(step, (trace, entry), face)
     }
 
     fn issued(
         &mut self,
-        call: &Call,
         step: u16,
         (trace, entry): (&Trace, &Entry),
         face: &Face<'_>,
@@ -372,7 +370,6 @@ impl<'a> Judge<'a> {
             };
             if let Some(violation) = self.resembles(&token) {
                 let id = TokenId { step, side: 0, kind };
-                let _ = call;
                 return Err((Oracle::Repeated(id), "X-61", violation));
             }
         }

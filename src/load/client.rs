@@ -15,7 +15,8 @@ use tokio::task::LocalSet;
 use super::court::{Answer, Clerk};
 use super::pacer::Share;
 use super::pool::{OWN, Pool};
-use super::recorder::{Failure, Moments, Recorder, Slice};
+use super::recorder::{Moments, Recorder, Slice};
+use super::users::{PAUSE, failure, live, nanoseconds, processor_time};
 use super::worker::{Fresh, Orders, Shared, Work, tokens};
 use crate::engine::from_field;
 use crate::model::{Exchange, Response, WireError};
@@ -27,7 +28,6 @@ use crate::wire::{Transport, WireSettings, Wires};
 pub(super) struct ClientWorker {
     desk: Desk,
     wires: Vec<Wires>,
-    warm_up: Duration,
     shared: Arc<Shared>,
     seconds: Sender<Slice>,
 }
@@ -42,7 +42,6 @@ struct Desk {
     share: Option<Share>,
     random: Random,
     left: u64,
-    second: u64,
     last: u64,
     generation: u32,
     fresh: Option<Fresh>,
@@ -63,12 +62,6 @@ struct Errand {
     token: String,
 }
 
-/// How often somebody looks at the clock.
-pub(super) const TICK: Duration = Duration::from_millis(20);
-/// How long a user waits after a failure, so that a server that is gone is not asked without end.
-pub(super) const PAUSE: Duration = Duration::from_millis(10);
-pub(super) const SECOND: u64 = 1_000_000_000;
-
 impl ClientWorker {
     /// Makes the clients; they connect with their first request.
     pub(super) fn new(
@@ -82,7 +75,6 @@ impl ClientWorker {
     ) -> Result<Self, WireError> {
         let wires = (0..orders.connections).map(|_| Wires::with(settings.clone(), transport));
         let wires = wires.collect::<Result<_, _>>()?;
-        let warm_up = orders.warm_up;
         let desk = Desk {
             left: orders.requests.unwrap_or(u64::MAX),
             random: orders.random.clone(),
@@ -91,18 +83,16 @@ impl ClientWorker {
             clerk,
             recorder,
             share,
-            second: 0,
             last: 0,
             generation: 0,
             fresh: None,
         };
-        Ok(Self { desk, wires, warm_up, shared, seconds })
+        Ok(Self { desk, wires, shared, seconds })
     }
 
     /// Runs until the schedule, the number of requests, or somebody's patience ends.
     pub(super) fn run(self, started: Instant) -> io::Result<Work> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let Self { desk, wires, warm_up, shared, seconds } = self;
+        let Self { desk, wires, shared, seconds } = self;
         let first = desk.orders.first_user;
         let desk = Rc::new(RefCell::new(desk));
         let users = LocalSet::new();
@@ -112,50 +102,18 @@ impl ClientWorker {
             let at_desk = AtDesk { desk: Rc::clone(&desk), shared: Arc::clone(&shared), started };
             users.spawn_local(async move { at_desk.live(user, &wires).await });
         }
-        let tell = async {
-            loop {
-                tokio::time::sleep(TICK).await;
-                let now = nanoseconds(started);
-                desk.borrow_mut().look_after(now, warm_up, &shared, &seconds);
-                if shared.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
-        };
-        runtime.block_on(async {
-            // Whoever still waits for an answer when the run is stopped does not get it.
-            tokio::select! {
-                () = users => {}
-                () = tell => {}
-            }
-        });
-        let ran = nanoseconds(started);
-        drop(runtime);
+        let ran = live(users, started, &shared, |now| {
+            desk.borrow_mut().look_after(now, &shared, &seconds);
+            false
+        })?;
         let mut desk = desk.borrow_mut();
-        let second = desk.second;
-        let slice = desk.recorder.take_slice(second);
         // A coordinator that is gone wants to hear nothing.
-        drop(seconds.send(slice));
+        drop(seconds.send(desk.recorder.take_slice()));
         let (recorder, last) = (desk.recorder.clone(), desk.last);
         let Clerk { tallies, judged, .. } = desk.clerk.retire();
         let idle = ran.saturating_sub(processor_time());
         Ok(Work { recorder, tallies, judged, last, idle, ran })
     }
-}
-
-pub(super) fn nanoseconds(started: Instant) -> u64 {
-    started.elapsed().as_nanos() as u64
-}
-
-/// How long this thread has had a processor.
-pub(super) fn processor_time() -> u64 {
-    #[cfg(unix)]
-    {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        time.tv_sec.unsigned_abs() * SECOND + time.tv_nsec.unsigned_abs()
-    }
-    #[cfg(not(unix))]
-    0
 }
 
 /// A user with what it needs.
@@ -268,27 +226,12 @@ impl Desk {
         }
     }
 
-    fn look_after(&mut self, now: u64, warm_up: Duration, shared: &Shared, to: &Sender<Slice>) {
+    fn look_after(&mut self, now: u64, shared: &Shared, to: &Sender<Slice>) {
         if let Some((generation, fresh)) = shared.renewed_since(self.generation) {
             (self.generation, self.fresh) = (generation, fresh);
         }
-        let from = warm_up.as_nanos() as u64;
-        let current = now.saturating_sub(from) / SECOND;
-        if now >= from && current > self.second {
-            let slice = self.recorder.take_slice(self.second);
-            self.second = current;
+        if let Some(slice) = self.recorder.finish_second(now) {
             drop(to.send(slice));
-        }
-    }
-}
-
-pub(super) const fn failure(error: &WireError) -> Failure {
-    match error {
-        WireError::Connect(_) => Failure::Connect,
-        WireError::Closed(_) => Failure::Closed,
-        WireError::Deadline(_) => Failure::Deadline,
-        WireError::Nonsense(_) | WireError::Unreadable(_) | WireError::Unsendable(_) => {
-            Failure::Nonsense
         }
     }
 }

@@ -27,6 +27,7 @@ mod table;
 mod talk;
 mod threshold;
 mod timer;
+mod users;
 mod verdict;
 mod worker;
 mod workload;

@@ -189,7 +189,6 @@ impl<'a> Plan<'a> {
                 + number.min(settings.connections % workers),
             requests,
             end: self.end(),
-            warm_up: settings.warm_up,
             deadline: settings.deadline,
             limit: settings.max_answer_bytes,
             keep_alive: settings.keep_alive,

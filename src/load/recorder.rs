@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::stats::Histogram;
 
+/// Nanoseconds.
+pub(super) const SECOND: u64 = 1_000_000_000;
+
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Failure {
@@ -187,9 +190,19 @@ impl Recorder {
         self.counts.reasons[failure as usize].get_or_insert(reason);
     }
 
+    /// What was recorded in the second that is over, once it is; `now` in nanoseconds from the start.
+    pub(super) fn finish_second(&mut self, now: u64) -> Option<Slice> {
+        let current = now.checked_sub(self.from)? / SECOND;
+        (current > self.slice.second).then(|| {
+            let slice = self.take_slice();
+            self.slice.second = current;
+            slice
+        })
+    }
+
     /// Takes what was recorded since the last second ended.
-    pub(super) fn take_slice(&mut self, second: u64) -> Slice {
-        let slice = Slice { second, ..self.slice.clone() };
+    pub(super) fn take_slice(&mut self) -> Slice {
+        let slice = self.slice.clone();
         let Slice { response, wrong, failed, sent, latest, .. } = &mut self.slice;
         response.clear();
         (*wrong, *failed, *sent, *latest) = (0, 0, 0, 0);

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio::task::LocalSet;
 
-use super::client::{PAUSE, SECOND, TICK, failure, nanoseconds, processor_time};
 use super::court::{Complaint, Ruling, Tallied};
 use super::pacer::Share;
 use super::recorder::{Failure, Moments, Recorder, Slice};
 use super::table::Table;
+use super::users::{PAUSE, failure, live, nanoseconds, processor_time};
 use super::worker::{Orders, Shared, Work};
 use crate::engine::{Budget, Class, Connection, Engine, Face, Law, Settings, classify, judge};
 use crate::model::{
@@ -131,7 +131,6 @@ struct Desk {
     tallies: Vec<Tallied>,
     judged: u64,
     left: u64,
-    second: u64,
     last: u64,
 }
 
@@ -149,14 +148,13 @@ impl ScriptWorker {
         seconds: Sender<Slice>,
     ) -> Self {
         let left = orders.requests.unwrap_or(u64::MAX);
-        let (tallies, judged, second, last) = (Vec::new(), 0, 0, 0);
-        let desk = Desk { script, orders, recorder, share, tallies, judged, left, second, last };
+        let (tallies, judged, last) = (Vec::new(), 0, 0);
+        let desk = Desk { script, orders, recorder, share, tallies, judged, left, last };
         Self { desk, shared, seconds }
     }
 
     /// Runs until the schedule, the number of requests, or somebody's patience ends.
     pub(super) fn run(self, started: Instant) -> io::Result<Work> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let Self { desk, shared, seconds } = self;
         let (first, count) = (desk.orders.first_user, desk.orders.connections);
         let desk = Rc::new(RefCell::new(desk));
@@ -165,30 +163,10 @@ impl ScriptWorker {
             let (desk, shared) = (Rc::clone(&desk), Arc::clone(&shared));
             users.spawn_local(async move { User { desk, shared, started, number }.live().await });
         }
-        let tell = async {
-            loop {
-                tokio::time::sleep(TICK).await;
-                let now = nanoseconds(started);
-                let over = desk.borrow_mut().look_after(now, &seconds);
-                if over || shared.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
-        };
-        runtime.block_on(async {
-            // Whoever is still on the way when the run is over is not waited for.
-            tokio::select! {
-                () = users => {}
-                () = tell => {}
-            }
-        });
-        let ran = nanoseconds(started);
-        drop(runtime);
+        let ran = live(users, started, &shared, |now| desk.borrow_mut().look_after(now, &seconds))?;
         let mut desk = desk.borrow_mut();
-        let second = desk.second;
-        let slice = desk.recorder.take_slice(second);
         // A coordinator that is gone wants to hear nothing.
-        drop(seconds.send(slice));
+        drop(seconds.send(desk.recorder.take_slice()));
         let idle = ran.saturating_sub(processor_time());
         let tallies = std::mem::take(&mut desk.tallies);
         let (recorder, judged, last) = (desk.recorder.clone(), desk.judged, desk.last);
@@ -338,11 +316,7 @@ impl Desk {
 
     /// Tells of a second that is over. Whether the run is, and nobody is to be waited for any longer.
     fn look_after(&mut self, now: u64, to: &Sender<Slice>) -> bool {
-        let from = whole(self.orders.warm_up);
-        let current = now.saturating_sub(from) / SECOND;
-        if now >= from && current > self.second {
-            let slice = self.recorder.take_slice(self.second);
-            self.second = current;
+        if let Some(slice) = self.recorder.finish_second(now) {
             drop(to.send(slice));
         }
         u128::from(now) >= self.orders.end.saturating_add(self.orders.deadline).as_nanos()

@@ -4,6 +4,7 @@
 //! registered again, and an answer that was read in one piece is not looked for twice.
 
 mod answers;
+mod connection;
 mod upkeep;
 
 use std::collections::VecDeque;
@@ -13,14 +14,15 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use connection::{Connection, State};
 use mio::{Events, Poll, Token};
 
 use super::court::{Clerk, Tallied};
 use super::form::Tokens;
 use super::pacer::Share;
 use super::pool::{Case, OWN, Pool};
-use super::recorder::{Failure, Recorder, Slice};
-use super::stream::{Endpoint, Stream};
+use super::recorder::{Failure, Recorder, SECOND, Slice};
+use super::stream::Endpoint;
 use super::timer::Timer;
 use crate::source::Random;
 
@@ -70,51 +72,11 @@ pub(super) struct Orders {
     pub(super) requests: Option<u64>,
     /// When to send no more, counted from the start.
     pub(super) end: Duration,
-    pub(super) warm_up: Duration,
     pub(super) deadline: Duration,
     pub(super) limit: usize,
     pub(super) keep_alive: bool,
     /// Which token is next.
     pub(super) random: Random,
-}
-
-/// Where a connection stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    /// There is none; a new one is made when the moment has come.
-    Down,
-    Connecting,
-    Idle,
-    /// A request is under way.
-    Busy,
-}
-
-#[derive(Debug)]
-struct Connection {
-    stream: Option<Stream>,
-    state: State,
-    /// When the request that is under way was due and was written; when the connection became free, or is to be made again.
-    due: u64,
-    sent: u64,
-    free: u64,
-    case: u32,
-    token: u32,
-    /// Which generation of tokens its token is of.
-    generation: u32,
-    /// The user of this connection: where it is in its turn, and its own token.
-    place: u32,
-    own: String,
-    /// A request waits for the connection to be made.
-    waiting: bool,
-    /// Its user has said on the socket who it is.
-    introduced: bool,
-    /// What could not be written at once, and an answer that came in pieces.
-    unwritten: Vec<u8>,
-    partial: Vec<u8>,
-    /// How long `partial` must be before it is worth another look.
-    wanted: usize,
-    /// Attempts to connect that failed one after the other.
-    attempts: u32,
 }
 
 /// What a worker brings back.
@@ -164,7 +126,6 @@ pub(super) struct Worker {
     started: Instant,
     left: u64,
     end: u64,
-    second: u64,
     last: u64,
     waited: u64,
     busy: usize,
@@ -176,7 +137,6 @@ pub(super) struct Worker {
 const READ: usize = 64 * 1024;
 /// The loop looks at its clock at least so often.
 const TICK: Duration = Duration::from_millis(20);
-const SECOND: u64 = 1_000_000_000;
 const TIMER: Token = Token(usize::MAX - 1);
 /// The longest pause between two attempts to connect, in nanoseconds.
 const LONGEST_PAUSE: u64 = SECOND / 2;
@@ -223,7 +183,6 @@ impl Worker {
             request: Vec::new(),
             written: (usize::MAX, 0),
             started: Instant::now(),
-            second: 0,
             last: 0,
             waited: 0,
             busy: 0,
@@ -298,7 +257,8 @@ impl Worker {
             }
         }
         let ran = self.now();
-        self.finish_second(u64::MAX);
+        // A coordinator that is gone wants to hear nothing.
+        drop(self.seconds.send(self.recorder.take_slice()));
         let Clerk { tallies, judged, .. } = self.clerk;
         Ok(Work {
             recorder: self.recorder,
@@ -479,28 +439,5 @@ pub(super) fn tokens<'a>(case: &'a Case, number: usize, fresh: Option<&'a Fresh>
     match fresh {
         Some(fresh) if fresh.case == number => &fresh.tokens,
         _ => &case.tokens,
-    }
-}
-
-impl Connection {
-    fn new(own: &str) -> Self {
-        Self {
-            stream: None,
-            state: State::Down,
-            due: 0,
-            sent: 0,
-            free: 0,
-            case: 0,
-            token: 0,
-            generation: 0,
-            place: 0,
-            own: own.to_owned(),
-            waiting: false,
-            introduced: false,
-            unwritten: Vec::new(),
-            partial: Vec::new(),
-            wanted: 0,
-            attempts: 0,
-        }
     }
 }

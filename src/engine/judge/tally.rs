@@ -220,13 +220,15 @@ impl Tally {
     }
 }
 
-/// Whether an answer, or that there is none, is something that these outcomes speak of.
+/// Whether an answer, or that there is none, is something that these outcomes speak of. That a server gave up waiting for
+/// the rest of a request (RFC 9110 section 15.5.9) says nothing of how it judges: on a machine that stands still for
+/// seconds between the parts of a pair, every server does.
 fn counts(outcome: &[String], exchange: &Exchange) -> bool {
     let names = |wanted: &str| outcome.iter().any(|name| name == wanted);
     match exchange.reply {
         Err(WireError::Closed(_)) => names("closed") || names("answered"),
         Err(_) => names("answered"),
-        Ok(_) => true,
+        Ok(ref reply) => reply.status != 408,
     }
 }
 
@@ -247,9 +249,9 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
             continue;
         }
         let failed = asked.iter().find(|exchange| !counts(outcome, exchange));
-        if let Some(Err(error)) = failed.map(|exchange| &exchange.reply) {
+        if let Some(exchange) = failed {
             unanswered += 1;
-            why.get_or_insert(error);
+            why.get_or_insert_with(|| words(binding, std::slice::from_ref(exchange)));
         }
         let is = |exchange: &&Exchange| {
             outcome.iter().any(|name| is_class(binding, &Face::new(exchange), name))
@@ -267,7 +269,7 @@ pub(super) fn race(binding: &FlowBinding, trials: &[Trial], kind: &Kind) -> Asse
         return Assessed::Holds;
     }
     if answered_wrong == 0 || (unanswered == trials.len()) {
-        let why = why.map_or_else(String::new, |error| format!(": {error}"));
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
         let of = trials.len();
         return Assessed::NoAnswer(format!("{unanswered} of {of} pairs were not answered{why}"));
     }

@@ -3,12 +3,12 @@
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::{Law, judge};
+use super::{Assessed, Law, judge};
 use crate::model::{
     Act, Bindings, Bytes, Entry, Exchange, Finding, Flow, Header, Kept, Request, Response, Role,
-    Stop, StopKind, Timing, Trace, Verdict, WireError,
+    Stop, StopKind, Timing, Trace, Trial, Verdict, WireError,
 };
-use crate::scenario::Action;
+use crate::scenario::{Action, Kind};
 use crate::source::SourceFile;
 use crate::target::{FlowBinding, Library};
 
@@ -385,4 +385,29 @@ fn a_step_that_was_left_out_for_what_the_server_lacks_does_not_apply() {
     let findings = judged(&library, None, &left_out);
     assert_eq!(verdict(&findings, "JWT-T-01"), Some(Verdict::NotApplicable));
     assert_eq!(findings[0].evidence.reason.as_deref(), Some("why"));
+}
+
+#[test]
+fn a_pair_that_the_server_did_not_hear_in_full_says_nothing() {
+    let library = library("      - {check: JWT-T-01, outcome: accepted}\n", false);
+    let binding = binding(&library, None);
+    let answered = |status: u16| match exchange(Ok(response(status, "{\"ok\":true}"))) {
+        Act::Exchange(exchange) => *exchange,
+        other => panic!("{other:?}"),
+    };
+    let kind = Kind::Count {
+        after: false,
+        outcome: vec!["accepted".to_owned()],
+        at_least: Some(1),
+        at_most: None,
+    };
+    let judged = |statuses: [u16; 2]| {
+        let trial = Trial { exchanges: statuses.map(answered).into(), after: Vec::new() };
+        super::tally::race(&binding, &[trial], &kind)
+    };
+    assert_eq!(judged([200, 401]), Assessed::Holds);
+    let Assessed::Breaks(violation) = judged([401, 401]) else { panic!("nothing was accepted") };
+    assert_eq!(violation.got, "0 in 1 of 1 trials; first: 401 denied, 401 denied");
+    let Assessed::NoAnswer(why) = judged([408, 401]) else { panic!("408 is no judgement") };
+    assert!(why.starts_with("1 of 1 pairs were not answered: 408 "), "{why}");
 }

@@ -2,7 +2,7 @@
 
 use mio::Token;
 
-use super::{Connection, LONGEST_PAUSE, SECOND, State, Worker};
+use super::{Connection, LONGEST_PAUSE, State, Worker};
 use crate::load::recorder::Failure;
 use crate::load::stream::Stream;
 
@@ -93,7 +93,10 @@ impl Worker {
 
     /// What is not done for each request: seconds, deadlines, connections that are down.
     pub(super) fn look_after(&mut self, now: u64) {
-        self.finish_second(now);
+        if let Some(slice) = self.recorder.finish_second(now) {
+            // A coordinator that is gone wants to hear nothing.
+            drop(self.seconds.send(slice));
+        }
         self.renew();
         let deadline = self.orders.deadline.as_nanos() as u64;
         for at in 0..self.connections.len() {
@@ -137,18 +140,5 @@ impl Worker {
             self.stale = std::mem::replace(&mut self.fresh, fresh);
             self.generation = generation;
         }
-    }
-
-    /// Hands in what was measured, once a second.
-    pub(super) fn finish_second(&mut self, now: u64) {
-        let from = self.orders.warm_up.as_nanos() as u64;
-        let current = now.saturating_sub(from) / SECOND;
-        if now < from || current <= self.second && now != u64::MAX {
-            return;
-        }
-        let slice = self.recorder.take_slice(self.second);
-        self.second = current;
-        // A coordinator that is gone wants to hear nothing.
-        drop(self.seconds.send(slice));
     }
 }
