@@ -1,5 +1,7 @@
 //! The arguments as they are typed.
 
+#[cfg(feature = "reference-server")]
+mod altered;
 mod load;
 
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Flow;
+#[cfg(feature = "reference-server")]
+pub(super) use altered::Altered;
 pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
@@ -134,19 +138,9 @@ pub(super) struct Check {
     /// Scenarios at once, where each has a server of its own.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(super) jobs: usize,
-    /// Switches a fault of the embedded reference server on; may be repeated.
     #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "NAME")]
-    pub(super) fault: Vec<String>,
-    /// Decides a gap of the embedded reference server: `FLOW.GAP=ANSWER`; may be repeated.
-    #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) variant: Vec<String>,
-    /// How long something lives at the embedded reference server: `FLOW.NAME=TIME`, as `jwt-login.access_token=10s`; may be
-    /// repeated.
-    #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "NAME=TIME")]
-    pub(super) lifetime: Vec<String>,
+    #[command(flatten)]
+    pub(super) altered: Altered,
     /// Writes a report: badge, har, html, json, junit, markdown, ndjson, sarif or tap, as `html=run.html`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
@@ -430,16 +424,8 @@ pub(super) struct Serve {
     /// Ends when standard input does: for a program that starts the server for itself.
     #[arg(long, hide = true)]
     pub(super) until_end_of_input: bool,
-    /// Switches a fault on; may be repeated. `gatecrash list faults` has their names.
-    #[arg(long, value_name = "NAME")]
-    pub(super) fault: Vec<String>,
-    /// Decides a gap: `FLOW.GAP=ANSWER`; may be repeated. `gatecrash list variants` has them.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) variant: Vec<String>,
-    /// How long something lives at the server: `FLOW.NAME=TIME`, as `jwt-login.access_token=10s`; may be
-    /// repeated.
-    #[arg(long, value_name = "NAME=TIME")]
-    pub(super) lifetime: Vec<String>,
+    #[command(flatten)]
+    pub(super) altered: Altered,
 }
 
 #[cfg(feature = "reference-server")]

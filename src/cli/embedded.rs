@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reference_server::{ClockMode as ServerClock, Config, Fault, Lifetimes, Server};
 
-use super::arguments::{Check, ClockMode};
+use super::arguments::{Altered, Check, ClockMode};
 use super::exit::UsageError;
 use super::{World, shelf, target};
 use crate::engine::{Provided, Provision};
@@ -43,21 +43,14 @@ impl Embedded {
         Ok(Self { config, profile })
     }
 
-    /// The reference server with the faults and variants of the command line.
+    /// The reference server as the command line of a check alters it, its clock among that.
     pub(super) fn new(
         check: &Check,
         library: &Library,
         scenarios: Option<&Path>,
         world: World,
     ) -> anyhow::Result<Self> {
-        let faults = check.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
-        let mut embedded = Self::plain(library, scenarios, world)?.with(&faults, &check.variant)?;
-        for lifetime in &check.lifetime {
-            let (flow, name, time) = live(lifetime, &mut embedded.config)?;
-            if let Some(binding) = embedded.profile.flows.get_mut(&flow) {
-                binding.lifetimes.insert(name, time);
-            }
-        }
+        let mut embedded = Self::plain(library, scenarios, world)?.altered(&check.altered)?;
         match check.reach.clock {
             Some(ClockMode::Real) => {
                 embedded.config.clock = ServerClock::Real;
@@ -70,6 +63,19 @@ impl Embedded {
             Some(ClockMode::Virtual) | None => {}
         }
         Ok(embedded)
+    }
+
+    /// The same, altered as the command line says.
+    pub(super) fn altered(&self, altered: &Altered) -> anyhow::Result<Self> {
+        let faults = altered.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut changed = self.with(&faults, &altered.variant)?;
+        for lifetime in &altered.lifetime {
+            let (flow, name, time) = live(lifetime, &mut changed.config)?;
+            if let Some(binding) = changed.profile.flows.get_mut(&flow) {
+                binding.lifetimes.insert(name, time);
+            }
+        }
+        Ok(changed)
     }
 
     /// The same with faults and variants, `FLOW.GAP=ANSWER`.

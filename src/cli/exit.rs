@@ -72,6 +72,14 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub(super) struct UsageError(pub(super) String);
 
+impl UsageError {
+    /// A command without a target, in a build that has no reference server to run it against.
+    #[cfg(not(feature = "reference-server"))]
+    pub(super) fn no_reference_server() -> Self {
+        Self("this build has no reference server; name a profile or an address".to_owned())
+    }
+}
+
 /// Something wrong with the target or its profile.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "reference-server")]
+use super::arguments::Altered;
 use super::arguments::Reach;
 use crate::model::{Flow, parse_duration};
 
@@ -43,14 +45,9 @@ pub(super) struct Fuzz {
     /// Warnings count as findings.
     #[arg(long)]
     pub(super) strict: bool,
-    /// Switches a fault of the embedded reference server on; may be repeated.
     #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "NAME")]
-    pub(super) fault: Vec<String>,
-    /// Decides a gap of the embedded reference server: `FLOW.GAP=ANSWER`; may be repeated.
-    #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) variant: Vec<String>,
+    #[command(flatten)]
+    pub(super) altered: Altered,
     /// Writes a report, as `check` does: `json=PATH`, `html=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,
@@ -93,14 +90,9 @@ pub(super) struct Replay {
     /// Warnings count as findings.
     #[arg(long)]
     pub(super) strict: bool,
-    /// Switches a fault of the embedded reference server on; may be repeated.
     #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "NAME")]
-    pub(super) fault: Vec<String>,
-    /// Decides a gap of the embedded reference server: `FLOW.GAP=ANSWER`; may be repeated.
-    #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) variant: Vec<String>,
+    #[command(flatten)]
+    pub(super) altered: Altered,
     /// Writes a report, as `check` does: `json=PATH`, `html=PATH`; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(super) report: Vec<String>,

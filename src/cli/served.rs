@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
+use super::arguments::Altered;
+
 /// A child process that serves; it ends when this is dropped, and when this program ends in any other way.
 #[derive(Debug)]
 pub(super) struct Served {
@@ -17,20 +19,15 @@ pub(super) struct Served {
 
 impl Served {
     /// Starts this program again as a server on free ports.
-    pub(super) fn start(faults: &[String], variants: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn start(altered: &Altered) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program cannot be found again")?;
         let mut command = Command::new(program);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"])
             .args(["--clock", "virtual", "--until-end-of-input"])
+            .args(altered.words())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        for fault in faults {
-            command.args(["--fault", fault]);
-        }
-        for variant in variants {
-            command.args(["--variant", variant]);
-        }
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt as _;

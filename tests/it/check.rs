@@ -97,7 +97,7 @@ fn a_name_that_nothing_has_ends_the_run_before_it_starts() {
 fn faults_are_only_for_the_embedded_server() {
     gatecrash(&["check", "http://127.0.0.1:1", "--fault", "window-race"])
         .exits(2)
-        .complains("embedded reference server");
+        .complains("are for the reference server");
 }
 
 #[test]

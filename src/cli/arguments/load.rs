@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "reference-server")]
+use super::Altered;
 use super::Reach;
 use crate::load::{FASTEST, Mix, Stage, Threshold, parse_stages};
 use crate::model::{Flow, parse_duration};
@@ -84,14 +86,9 @@ pub(in crate::cli) struct Load {
     pub(in crate::cli) strict: bool,
     #[command(flatten)]
     pub(in crate::cli) reach: Reach,
-    /// Switches a fault of the reference server on; may be repeated.
     #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) fault: Vec<String>,
-    /// Decides a gap of the reference server: `FLOW.GAP=ANSWER`; may be repeated.
-    #[cfg(feature = "reference-server")]
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(in crate::cli) variant: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) altered: Altered,
     /// Writes a report: `html=PATH`, `json=PATH`, `markdown=PATH`, `csv=PATH` with a line for each second, `hdr=PATH` as HdrHistogram
     /// logs are; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]

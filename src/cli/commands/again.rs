@@ -8,6 +8,8 @@ use clap::Parser as _;
 
 use super::{check, report};
 use crate::cli::World;
+#[cfg(feature = "reference-server")]
+use crate::cli::arguments::Altered;
 use crate::cli::arguments::{Arguments, Check, Command};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::fuzz_arguments::Replay;
@@ -83,13 +85,17 @@ fn as_check(
     }
     #[cfg(feature = "reference-server")]
     if target.is_none() {
-        let faults = if arguments.fault.is_empty() { &origin.faults } else { &arguments.fault };
-        let variants =
-            if arguments.variant.is_empty() { &origin.variants } else { &arguments.variant };
-        words.extend(faults.iter().flat_map(|fault| ["--fault".to_owned(), fault.clone()]));
-        words.extend(variants.iter().flat_map(|one| ["--variant".to_owned(), one.clone()]));
-        let lifetimes = origin.lifetimes.iter();
-        words.extend(lifetimes.flat_map(|one| ["--lifetime".to_owned(), one.clone()]));
+        let pick = |now: &[String], then: &[String]| match now {
+            [] => then.to_vec(),
+            now => now.to_vec(),
+        };
+        let Altered { fault, variant, lifetime } = &arguments.altered;
+        let altered = Altered {
+            fault: pick(fault, &origin.faults),
+            variant: pick(variant, &origin.variants),
+            lifetime: pick(lifetime, &origin.lifetimes),
+        };
+        words.extend(altered.words());
     }
     let reach = arguments.reach.words();
     words.extend(if reach.is_empty() && !elsewhere { origin.reach.clone() } else { reach });

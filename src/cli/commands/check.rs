@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::doctor;
 use crate::check::{CheckSettings, DryScenario, Plan, Selection, check, dry_run};
 use crate::cli::arguments::Check;
-use crate::cli::exit::{Exit, UsageError};
+use crate::cli::exit::Exit;
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::Provision;
@@ -55,13 +55,7 @@ fn run_target(
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
-            if [&arguments.fault, &arguments.variant, &arguments.lifetime]
-                .iter()
-                .any(|of| !of.is_empty())
-            {
-                let message = "--fault, --variant and --lifetime are for the embedded reference server, which runs without a target";
-                return Err(UsageError(message.to_owned()).into());
-            }
+            arguments.altered.nothing()?;
             let fixed = target::fixed(target, &arguments.reach, library, scenarios, world)?;
             if !arguments.no_doctor && !arguments.dry_run {
                 let input_allowed = !arguments.no_input && world.person;
@@ -77,10 +71,7 @@ fn run_target(
             run_on(&embedded, embedded.profile(), library, arguments, sinks, world)
         }
         #[cfg(not(feature = "reference-server"))]
-        None => Err(UsageError(
-            "this build has no reference server; name a profile or an address".to_owned(),
-        )
-        .into()),
+        None => Err(crate::cli::exit::UsageError::no_reference_server().into()),
     }
 }
 
@@ -212,8 +203,8 @@ impl<W: Write> Observer for Everyone<W> {
 /// How a run is started, for whoever wants to do it again.
 fn origin(arguments: &Check, scenarios: Option<&Path>) -> Origin {
     #[cfg(feature = "reference-server")]
-    let (faults, variants, lifetimes) =
-        (arguments.fault.clone(), arguments.variant.clone(), arguments.lifetime.clone());
+    let crate::cli::arguments::Altered { fault: faults, variant: variants, lifetime: lifetimes } =
+        arguments.altered.clone();
     #[cfg(not(feature = "reference-server"))]
     let (faults, variants, lifetimes) = (Vec::new(), Vec::new(), Vec::new());
     Origin {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::check::{seed_or_made_up, today, watch_interrupt};
 use super::doctor;
 use crate::check::{CheckSettings, Plan, Selection, check};
-use crate::cli::exit::{Exit, TargetError, UsageError};
+use crate::cli::exit::{Exit, TargetError};
 use crate::cli::fuzz_arguments::Fuzz;
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
@@ -39,10 +39,7 @@ pub(in crate::cli) fn run(
     match &arguments.target {
         Some(target) => {
             #[cfg(feature = "reference-server")]
-            if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
-                let message = "--fault and --variant are for the embedded reference server, which runs without a target";
-                return Err(UsageError(message.to_owned()).into());
-            }
+            arguments.altered.nothing()?;
             let fixed = target::fixed(target, &arguments.reach, &library, scenarios, world)?;
             if !arguments.no_doctor && !arguments.dry_run {
                 doctor::look_first(&library, fixed.profile(), arguments.flow.clone(), false)?;
@@ -51,18 +48,13 @@ pub(in crate::cli) fn run(
         }
         #[cfg(feature = "reference-server")]
         None => {
-            use crate::cli::embedded::{Embedded, fault};
-            let faults =
-                arguments.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
+            use crate::cli::embedded::Embedded;
             let embedded =
-                Embedded::plain(&library, scenarios, world)?.with(&faults, &arguments.variant)?;
+                Embedded::plain(&library, scenarios, world)?.altered(&arguments.altered)?;
             run_on((&embedded, embedded.profile()), &library, arguments, (sinks, known), world)
         }
         #[cfg(not(feature = "reference-server"))]
-        None => Err(UsageError(
-            "this build has no reference server; name a profile or an address".to_owned(),
-        )
-        .into()),
+        None => Err(crate::cli::exit::UsageError::no_reference_server().into()),
     }
 }
 

@@ -196,11 +196,7 @@ impl Aim {
             return Self::embedded(arguments, library, scenarios, world);
         };
         #[cfg(feature = "reference-server")]
-        if !arguments.fault.is_empty() || !arguments.variant.is_empty() {
-            let message =
-                "--fault and --variant are for the reference server, which runs without a target";
-            return Err(UsageError(message.to_owned()).into());
-        }
+        arguments.altered.nothing()?;
         let fixed = target::fixed(name, &arguments.reach, library, scenarios, world)?;
         Ok(Self {
             profile: fixed.profile().clone(),
@@ -216,21 +212,18 @@ impl Aim {
         scenarios: Option<&Path>,
         world: World,
     ) -> anyhow::Result<Self> {
-        use crate::cli::embedded::{Embedded, fault};
+        use crate::cli::embedded::Embedded;
         use crate::cli::served::Served;
-        let faults =
-            arguments.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
         let plain = Embedded::plain(library, scenarios, world)?;
-        let changed = plain.with(&faults, &arguments.variant)?;
-        let served = Served::start(&arguments.fault, &arguments.variant)?;
+        let changed = plain.altered(&arguments.altered)?;
+        let served = Served::start(&arguments.altered)?;
         let profile = changed.profile().relocated(&served.api, &served.control);
         Ok(Self { profile, served: Some(served) })
     }
 
     #[cfg(not(feature = "reference-server"))]
     fn embedded(_: &Load, _: &Library, _: Option<&Path>, _: World) -> anyhow::Result<Self> {
-        let message = "this build has no reference server; name a profile or an address";
-        Err(UsageError(message.to_owned()).into())
+        Err(UsageError::no_reference_server().into())
     }
 
     /// Whether the server runs on this machine as far as can be told.

@@ -37,16 +37,16 @@ pub(in crate::cli) fn run(
     }
     let exit = match &arguments.target {
         Some(target) => {
+            #[cfg(feature = "reference-server")]
+            arguments.altered.nothing()?;
             let fixed = target::fixed(target, &arguments.reach, &library, scenarios, world)?;
             run_on((&fixed, fixed.profile()), &library, &found.names, (arguments, sinks), world)?
         }
         #[cfg(feature = "reference-server")]
         None => {
-            use crate::cli::embedded::{Embedded, fault};
-            let faults =
-                arguments.fault.iter().map(|name| fault(name)).collect::<Result<Vec<_>, _>>()?;
+            use crate::cli::embedded::Embedded;
             let embedded =
-                Embedded::plain(&library, scenarios, world)?.with(&faults, &arguments.variant)?;
+                Embedded::plain(&library, scenarios, world)?.altered(&arguments.altered)?;
             run_on(
                 (&embedded, embedded.profile()),
                 &library,

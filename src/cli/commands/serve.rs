@@ -16,13 +16,13 @@ pub(in crate::cli) fn run(arguments: &Serve, world: World) -> anyhow::Result<Exi
     config.listen = arguments.listen;
     config.control = arguments.control;
     config.clock = if arguments.clock == "real" { ClockMode::Real } else { ClockMode::default() };
-    for name in &arguments.fault {
+    for name in &arguments.altered.fault {
         config.faults.push(embedded::fault(name)?);
     }
-    for variant in &arguments.variant {
+    for variant in &arguments.altered.variant {
         config.variants.set_assignment(variant).map_err(|error| UsageError(error.to_string()))?;
     }
-    for lifetime in &arguments.lifetime {
+    for lifetime in &arguments.altered.lifetime {
         embedded::live(lifetime, &mut config)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -74,8 +74,8 @@ fn introduce(arguments: &Serve, listeners: &Listeners, world: World) {
     let (api, control) = (listeners.address(), listeners.control_address());
     say!("{}  http://{api}", paint.bold("reference server"));
     say!("control plane     http://{control}   clock {}", arguments.clock);
-    if !arguments.fault.is_empty() {
-        say!("faults            {}", arguments.fault.join(", "));
+    if !arguments.altered.fault.is_empty() {
+        say!("faults            {}", arguments.altered.fault.join(", "));
     }
     say!("\ntry, in another terminal:");
     say!("  gatecrash press --control http://{control}");
