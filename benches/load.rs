@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gatecrash::engine::Connection;
 use gatecrash::load::{
-    Arrival, Asked, Ground, LoadSettings, Mix, Model, Pacer, Popularity, Prepared, Stage, Stop,
-    Workload, calibrate, parse_stages,
+    Arrival, Asked, Ground, LoadSettings, Mix, Model, Pacer, Popularity, Prepared, Shard, Stage,
+    Stop, Workload, calibrate, parse_stages,
 };
-use gatecrash::model::Flow;
+use gatecrash::model::{Flow, LoadSetup};
 use gatecrash::source::SourceFile;
 use gatecrash::stats::Histogram;
 use gatecrash::target::{Library, Profile};
@@ -106,6 +106,7 @@ fn prepared(server: &Server, workload: Workload) -> Prepared {
         mix: Mix::default(),
         popularity: Popularity::Uniform,
         keep_alive: true,
+        among_others: false,
     };
     runtime.block_on(ground.prepare(&asked, &mut |_| {})).unwrap()
 }
@@ -126,6 +127,9 @@ fn settings(requests: u64) -> LoadSettings {
         seed: 1,
         thresholds: Vec::new(),
         calibrated: None,
+        shard: Shard::default(),
+        start_at: None,
+        setup: LoadSetup::default(),
     }
 }
 

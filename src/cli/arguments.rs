@@ -3,6 +3,7 @@
 #[cfg(feature = "reference-server")]
 mod altered;
 mod load;
+mod merge;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::model::Flow;
 #[cfg(feature = "reference-server")]
 pub(super) use altered::Altered;
 pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
+pub(super) use merge::Merge;
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
 #[derive(Debug, Parser)]
@@ -77,6 +79,11 @@ pub(super) enum Command {
     /// Prints the manual page, or writes one for each command.
     #[command(after_help = "Example: gatecrash man --write .")]
     Man(Man),
+    /// Puts the reports of the parts of one load run together: exact percentiles, counts and seconds of the whole.
+    #[command(
+        after_help = "Examples:\n  gatecrash merge shard-*.json\n  gatecrash merge 1.json 2.json --threshold 'p99<5ms' --report html=load.html"
+    )]
+    Merge(Merge),
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),

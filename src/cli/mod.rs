@@ -107,6 +107,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::List(list) => commands::list::run(&list, scenarios, world),
         Command::Load(load) => commands::load::run(&load, scenarios, world),
         Command::Man(man) => commands::shell::man(&man),
+        Command::Merge(merge) => commands::merge::run(&merge, world),
         Command::Press(press) => commands::control::press(&press),
         Command::Report(report) => commands::report::run(&report),
         Command::Replay(replay) => commands::replay::run(&replay, scenarios, world),

@@ -12,6 +12,7 @@ use super::recorder::{Recorder, Slice};
 use super::renewal::Renewal;
 use super::run::{LoadError, LoadSettings, Model};
 use super::script::{Script, ScriptWorker};
+use super::shard::Turn;
 use super::stream::Endpoint;
 use super::table::Table;
 use super::worker::{Orders, Shared, Work, Worker};
@@ -32,6 +33,8 @@ pub(super) struct Plan<'a> {
     pub(super) table: Table,
     /// When the valid tokens have to be renewed.
     pub(super) renewal: Option<Renewal>,
+    /// How far the target's clock is ahead: between these two, in seconds.
+    pub(super) skew: Option<(f64, f64)>,
     users: Users<'a>,
 }
 
@@ -85,6 +88,7 @@ impl<'a> Plan<'a> {
                 notes: prepared.notes.clone(),
             },
             renewal: prepared.renewal,
+            skew: prepared.skew,
             users,
         }
     }
@@ -97,6 +101,7 @@ impl<'a> Plan<'a> {
             schedule: schedule(settings),
             table: script.table(),
             renewal: None,
+            skew: None,
             users: Users::Script(Arc::clone(script)),
         }
     }
@@ -136,7 +141,8 @@ impl<'a> Plan<'a> {
         let (cases, outcomes) = (self.table.cases.len(), self.table.outcomes.len());
         let recorder = Recorder::new(settings.warm_up, self.schedule.is_some(), cases, outcomes);
         let share = self.schedule.as_ref().map(|(pacer, arrival)| {
-            Share::new(Arc::clone(pacer), *arrival, number, settings.workers, settings.seed)
+            let turn = Turn::new(settings.shard, number, settings.workers);
+            Share::new(Arc::clone(pacer), *arrival, turn, settings.seed)
         });
         let judge = |prepared: &Prepared| {
             let clerk = Clerk::new(Arc::clone(&prepared.court), cases);
@@ -192,7 +198,7 @@ impl<'a> Plan<'a> {
             deadline: settings.deadline,
             limit: settings.max_answer_bytes,
             keep_alive: settings.keep_alive,
-            random: Random::derive(settings.seed, &format!("worker {number}")),
+            random: Random::derive(settings.seed, &settings.shard.stream(number)),
         }
     }
 }

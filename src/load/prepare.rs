@@ -8,6 +8,7 @@ use super::form::{Form, Tokens};
 use super::mix::{Kind, Mix};
 use super::pool::{Case, Pool, Popularity};
 use super::renewal::{FreshTokens, Renewal};
+use super::start::skew;
 use super::workload::Workload;
 use crate::clock::Clock;
 use crate::engine::{Engine, Settings};
@@ -69,6 +70,8 @@ pub struct Asked {
     pub popularity: Popularity,
     /// Whether connections stay open.
     pub keep_alive: bool,
+    /// Whether other machines do a part of the same run, with tokens of their own.
+    pub among_others: bool,
 }
 
 /// Everything that a run needs.
@@ -83,6 +86,8 @@ pub struct Prepared {
     pub(super) sample: Response,
     /// When the valid tokens have to be renewed; none where they do not expire, or cannot be renewed.
     pub(super) renewal: Option<Renewal>,
+    /// How far the target's clock is ahead: between these two, in seconds.
+    pub(super) skew: Option<(f64, f64)>,
 }
 
 impl Prepared {
@@ -112,14 +117,17 @@ impl Ground<'_> {
         asked: &Asked,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Prepared, PrepareError> {
+        self.can_be_divided(asked)?;
         if asked.workload != Workload::Validate {
             return self.turns(asked, progress).await;
         }
         let mut notes = Vec::new();
         // The clock moves for expired tokens, so these come first, and valid ones last.
         let mut others = self.ended(&asked.mix).await?;
-        let obtained = Instant::now();
+        let (obtained, before) = (Instant::now(), SystemTime::now());
         let (first, exchange) = self.one(self.flow, VALID).await?;
+        let after = SystemTime::now();
+        let skew = exchange.reply.as_ref().ok().and_then(|reply| skew(reply, before, after));
         let mut valid = if asked.given.is_empty() {
             self.valid(&first, asked.tokens, progress, &mut notes).await?
         } else {
@@ -164,7 +172,20 @@ impl Ground<'_> {
             pool: Arc::new(Pool::new(cases, asked.popularity)),
             notes,
             flow: self.flow,
+            skew,
         })
+    }
+
+    /// Whether machines that each obtain tokens leave one another's alone.
+    fn can_be_divided(&self, asked: &Asked) -> Result<(), PrepareError> {
+        if asked.among_others && asked.given.is_empty() && self.minting("").is_none() {
+            let why = format!(
+                "a new token of {} replaces the one before it, so shards would end one another's tokens; obtain tokens of several accounts once, and give them to every shard with --tokens-from",
+                self.flow
+            );
+            return Err(PrepareError::Unsupported(why));
+        }
+        Ok(())
     }
 
     /// The tokens of a mix that were good once, or are good elsewhere.

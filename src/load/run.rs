@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::null::NullServer;
 use super::pacer::{Arrival, Stage};
@@ -12,11 +12,13 @@ use super::prepare::{PrepareError, Prepared};
 use super::renewal::{FreshTokens, TokenUpkeep};
 use super::script::Script;
 use super::seconds::Seconds;
+use super::shard::Shard;
+use super::start;
 use super::stream::Endpoint;
 use super::threshold::Threshold;
 use super::verdict;
 use super::worker::{Shared, Work};
-use crate::model::{LoadReport, SecondReport};
+use crate::model::{LoadReport, LoadSetup, SecondReport};
 use crate::stats::Histogram;
 use crate::wire::{TlsRoots, Transport};
 
@@ -60,6 +62,12 @@ pub struct LoadSettings {
     pub thresholds: Vec<Threshold>,
     /// Answers a second that the generator gets at most, where that was tried.
     pub calibrated: Option<f64>,
+    /// Which part of a larger run it is. Connections and requests are those of the part; rates are those of the whole.
+    pub shard: Shard,
+    /// When to begin; without it as soon as everything is ready.
+    pub start_at: Option<SystemTime>,
+    /// How it was set up, for the report.
+    pub setup: LoadSetup,
 }
 
 /// Why a run did not take place.
@@ -149,6 +157,7 @@ pub fn calibrate(
         warm_up: Duration::ZERO,
         transport: Transport::default(),
         thresholds: Vec::new(),
+        start_at: None,
         ..settings.clone()
     };
     let plan = Plan::over(prepared, &settings, Endpoint::Tcp(server.address));
@@ -197,8 +206,9 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     let why = ready.into_iter().find_map(|(_, why)| why);
     // Whoever ends the run before it began gets an empty report, not an error.
     let begins = up > 0 || stop.is_set();
-    if begins {
-        start.get_or_init(Instant::now);
+    let begun = begins.then(|| start::wait(settings.start_at, stop));
+    if let Some((moment, _)) = begun {
+        start.get_or_init(|| moment);
     }
     barrier.wait();
     if !begins {
@@ -219,19 +229,41 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     seconds.finish(watcher)?;
     let mut report = plan.table.report(plan, works, seconds);
     report.interrupted = stop.is_set();
-    report.notes.extend(plan.remark());
-    report.notes.extend(verdict::wave(&report));
     report.notes.extend(upkeep.note());
+    report.start = begun.map(|(_, at)| start::report(at, settings.start_at, plan.skew));
+    report.notes.extend(remarks(plan, &report, (up, why)));
+    report.invalid = verdict::invalid(&report);
+    report.thresholds = settings.thresholds.iter().map(|one| one.hold(&report)).collect();
+    Ok(report)
+}
+
+/// What a reader of the report should know.
+fn remarks(
+    plan: &Plan<'_>,
+    report: &LoadReport,
+    (up, why): (usize, Option<String>),
+) -> Vec<String> {
+    let settings = plan.settings;
+    let mut notes: Vec<String> = Vec::new();
+    notes.extend(plan.remark());
+    notes.extend(shard_note(settings.shard));
+    notes.extend(verdict::wave(report));
     if up < settings.connections && settings.keep_alive {
         let why = why.unwrap_or_default();
-        report.notes.push(format!(
+        notes.push(format!(
             "{up} of {} connections could be made at the start: {why}",
             settings.connections
         ));
     }
-    report.invalid = verdict::invalid(&report);
-    report.thresholds = settings.thresholds.iter().map(|one| one.hold(&report)).collect();
-    Ok(report)
+    notes
+}
+
+/// What a reader of the report of a shard should know.
+fn shard_note(shard: Shard) -> Option<String> {
+    (!shard.is_whole()).then(|| {
+        let (number, of) = (shard.number(), shard.of());
+        format!("this is shard {number} of {of}: `gatecrash merge` puts the reports of all of them together")
+    })
 }
 
 /// What a worker brings back.

@@ -7,7 +7,9 @@ use super::form::{Form, Tokens};
 use super::pacer::{Pacer, Stage};
 use super::pool::Case;
 use super::recorder::{Moments, Recorder};
-use crate::model::{Flow, GeneratorReport, LoadReport, Quantiles, Request};
+use crate::model::{
+    Flow, GeneratorReport, HistogramsReport, LoadReport, LoadSetup, Quantiles, Request,
+};
 use crate::stats::Histogram;
 
 /// A run of a thousand right answers.
@@ -37,6 +39,10 @@ pub(super) fn report() -> LoadReport {
         invalid: Vec::new(),
         notes: Vec::new(),
         interrupted: false,
+        setup: LoadSetup::default(),
+        shard: None,
+        start: None,
+        histograms: HistogramsReport::default(),
     }
 }
 

@@ -59,7 +59,8 @@ impl Ground<'_> {
         };
         let (court, pool) = (Arc::new(self.court(secrets)?), Arc::new(pool));
         let sample = sample.unwrap_or_default();
-        Ok(Prepared { court, pool, notes: Vec::new(), flow: self.flow, sample, renewal: None })
+        let (notes, skew) = (Vec::new(), None);
+        Ok(Prepared { court, pool, notes, flow: self.flow, sample, renewal: None, skew })
     }
 
     /// A request that hands out a token, the field that it is in, and the token that the request itself needs.
@@ -202,6 +203,7 @@ impl Ground<'_> {
             notes,
             flow: self.flow,
             sample: Response::default(),
+            skew: None,
             renewal: None,
         })
     }

@@ -1,6 +1,7 @@
 //! `gatecrash load`.
 
 mod capacity;
+mod settings;
 mod supply;
 mod users;
 
@@ -11,20 +12,18 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
+use self::settings::settings;
 use self::supply::Supply;
-use crate::cli::arguments::{ArrivalMode, Load};
+use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, shelf, target};
-use crate::engine::Connection;
 use crate::load::{
-    Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
-    calibrate, load,
+    FreshTokens, LoadError, LoadSettings, PrepareError, Stop, Watcher, calibrate, load,
 };
 use crate::model::{ComplaintReport, Flow, KnownSecrets, LoadReport, SecondReport, ThresholdState};
 use crate::report::{Document, Format, load_line, write_load};
@@ -64,7 +63,7 @@ pub(in crate::cli) fn run(
     let prepared = supply.prepare()?;
     // What is not needed any more is not to be measured either.
     let supply = Some(supply).filter(|_| prepared.expires());
-    let mut settings = settings(arguments, &aim.profile, seed);
+    let mut settings = settings(arguments, &aim.profile, flow, seed)?;
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
     announce(flow, &settings);
@@ -133,7 +132,7 @@ fn wrong(error: LoadError) -> anyhow::Error {
 }
 
 /// The code that a run comes to: a wrong answer is a finding, valid run or not.
-fn exit(report: &LoadReport, strict: bool) -> Exit {
+pub(super) fn exit(report: &LoadReport, strict: bool) -> Exit {
     let generator = report.generator.idle < 0.02 && report.asked.is_none();
     let only_generator = generator && report.invalid.len() == 1;
     let undecided = report.thresholds.iter().any(|one| one.state == ThresholdState::Undecided);
@@ -236,49 +235,6 @@ impl Aim {
     }
 }
 
-fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
-    let processors = available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = arguments.workers.map_or((processors / 2).max(1), usize::from);
-    let connections = arguments.connections as usize;
-    let counted = arguments.requests.is_some() && arguments.duration.is_none();
-    let warm_up = if counted { Duration::ZERO } else { WARM_UP };
-    let arrival = match arguments.arrival {
-        ArrivalMode::Constant => Arrival::Constant,
-        ArrivalMode::Poisson => Arrival::Poisson,
-    };
-    let length = arguments.duration.unwrap_or(DURATION);
-    let model = match (&arguments.stages, arguments.rate, arguments.requests) {
-        (Some(stages), ..) => Model::Open(stages.0.clone(), arrival),
-        (None, Some(rate), Some(requests)) if counted => {
-            // Half a request more, so that rounding does not lose the last one.
-            let length = Duration::from_secs_f64((requests as f64 - 0.5) / rate);
-            Model::Open(vec![Stage::steady(length, rate)], arrival)
-        }
-        (None, Some(rate), _) => Model::Open(vec![Stage::steady(length, rate)], arrival),
-        (None, None, _) => Model::Closed((!counted).then_some(length)),
-    };
-    let (roots, transport) = Connection::way(profile);
-    LoadSettings {
-        target: profile.name.clone(),
-        connections,
-        workers: workers.min(connections),
-        model,
-        warm_up: arguments.warm_up.unwrap_or(warm_up),
-        requests: arguments.requests,
-        deadline: profile.limits.deadline,
-        max_answer_bytes: profile.limits.max_answer_bytes,
-        keep_alive: !arguments.no_keep_alive,
-        transport,
-        roots,
-        seed,
-        thresholds: arguments.threshold.clone(),
-        calibrated: None,
-    }
-}
-
-const DURATION: Duration = Duration::from_secs(10);
-const WARM_UP: Duration = Duration::from_secs(1);
-
 /// Ends the run at Ctrl-C, for as long as what is returned is held.
 fn watch_interrupt(stop: Stop) -> anyhow::Result<Interrupts> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -317,6 +273,17 @@ impl Drop for Interrupts {
     }
 }
 
+/// The log of histograms among the files, begun; a line a second, so that what was measured before a crash is on disk.
+pub(super) fn hdr_log(
+    sinks: &mut Sinks,
+    began: SystemTime,
+) -> io::Result<Option<HistogramLog<LineWriter<&mut File>>>> {
+    let comment =
+        concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
+    let log = sinks.files.iter_mut().find(|sink| sink.format == Format::Hdr);
+    log.map(|sink| HistogramLog::begin(LineWriter::new(&mut sink.file), began, comment)).transpose()
+}
+
 /// Whoever hears of each second: a person at a terminal, and a log.
 struct Audience<'a> {
     supply: Option<&'a Supply<'a>>,
@@ -326,14 +293,8 @@ struct Audience<'a> {
 
 impl<'a> Audience<'a> {
     fn new(sinks: &'a mut Sinks) -> io::Result<Self> {
-        let comment =
-            concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
-        let log = sinks.files.iter_mut().find(|sink| sink.format == Format::Hdr);
-        let log = log.map(|sink| {
-            // A line a second: what was measured before a crash is on disk.
-            HistogramLog::begin(LineWriter::new(&mut sink.file), SystemTime::now(), comment)
-        });
-        Ok(Self { supply: None, shows: io::stderr().is_terminal(), log: log.transpose()? })
+        let log = hdr_log(sinks, SystemTime::now())?;
+        Ok(Self { supply: None, shows: io::stderr().is_terminal(), log })
     }
 
     fn finish(self) -> io::Result<()> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    Aim, Audience, announce, conclude, open, random_seed, settings, watch_interrupt, wrong,
+    Aim, Audience, announce, conclude, open, random_seed, settings::settings, watch_interrupt,
+    wrong,
 };
 use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, UsageError};
@@ -27,8 +28,8 @@ pub(super) fn run(
     let library = Arc::new(library);
     let aim = Aim::find(arguments, &library, scenarios, world)?;
     let seed = random_seed(arguments)?;
-    let settings = settings(arguments, &aim.profile, seed);
     let flow = scenario.flow;
+    let settings = settings(arguments, &aim.profile, flow, seed)?;
     let script = Script::new(library, aim.profile.clone(), scenario, seed);
     let script = script.map(Arc::new).ok_or_else(|| {
         UsageError(format!("{} does not have the flow {flow} of {name}", aim.profile.name))
