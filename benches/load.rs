@@ -128,6 +128,7 @@ fn settings(requests: u64) -> LoadSettings {
         thresholds: Vec::new(),
         calibrated: None,
         shard: Shard::default(),
+        ramped: None,
         start_at: None,
         setup: LoadSetup::default(),
     }

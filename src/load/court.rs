@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::detail::Grievance;
+use super::recorder::Slice;
 use crate::engine::{
     Assessed, Class, Face, Law, Observed, assess, classify, from_field, judge, picture,
 };
@@ -307,18 +309,36 @@ pub(super) struct Clerk {
     pub(super) tallies: Vec<Tallied>,
     /// How many answers were judged in full.
     pub(super) judged: u64,
+    /// How much of each tally was told already.
+    told: Vec<u64>,
 }
 
 impl Clerk {
     pub(super) fn new(court: Arc<Court>, cases: usize) -> Self {
         let memories = (0..cases).map(|_| Memory::default()).collect();
-        Self { court, memories, tallies: Vec::new(), judged: 0 }
+        Self { court, memories, tallies: Vec::new(), judged: 0, told: Vec::new() }
     }
 
     /// The same clerk, with nothing left where it was.
     pub(super) fn retire(&mut self) -> Self {
         let empty = Self::new(Arc::clone(&self.court), 0);
         std::mem::replace(self, empty)
+    }
+
+    /// A second of the recorder with what was wrong in it, where somebody watches.
+    pub(super) fn sign(&mut self, mut slice: Slice) -> Slice {
+        let Some(detail) = &mut slice.detail else { return slice };
+        self.told.resize(self.tallies.len(), 0);
+        for (tallied, told) in self.tallies.iter().zip(&mut self.told) {
+            let count = tallied.count - *told;
+            if count > 0 {
+                let Complaint { what, wrong, .. } = &tallied.complaint;
+                let (case, what, wrong) = (tallied.case, what.clone(), *wrong);
+                detail.complaints.push(Grievance { case, what, wrong, count });
+            }
+            *told = tallied.count;
+        }
+        slice
     }
 
     /// The ruling on an answer that is known already.

@@ -9,6 +9,7 @@ mod capacity;
 mod client;
 mod compare;
 mod court;
+mod detail;
 mod form;
 mod framing;
 mod merge;
@@ -37,13 +38,16 @@ mod workload;
 
 pub use capacity::{Capacity, Probe, find_capacity};
 pub use compare::{Compared, Comparison, compare};
+pub use detail::{CaseColumn, CaseDetail, Columns, Detail, Grievance};
 pub use merge::{MergeError, merge};
 pub use mix::{Kind, Mix};
 pub use pacer::{Arrival, FASTEST, Pacer, Stage, parse_stages};
 pub use pool::Popularity;
 pub use prepare::{Asked, Ground, PrepareError, Prepared};
 pub use renewal::FreshTokens;
-pub use run::{LoadError, LoadSettings, Model, Stop, Watcher, calibrate, load, load_scenario};
+pub use run::{
+    LoadError, LoadSettings, Model, Pace, Stop, Watcher, calibrate, load, load_scenario,
+};
 pub use script::Script;
 pub use shard::Shard;
 pub use start::{StartAt, TOLERANCE};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::detail::{Columns, Detail};
 use super::null::NullServer;
 use super::pacer::{Arrival, Stage};
 use super::plan::Plan;
@@ -66,9 +67,16 @@ pub struct LoadSettings {
     pub shard: Shard,
     /// When to begin; without it as soon as everything is ready.
     pub start_at: Option<SystemTime>,
+    /// Whether users come and go while it runs, as [`Stop::users`] says, from nobody up to `connections`.
+    pub ramped: Option<Pace>,
     /// How it was set up, for the report.
     pub setup: LoadSetup,
 }
+
+/// How fast each user of a run sends, whose number changes: so many requests a second, or, without that, the next one when the
+/// last one is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace(pub Option<f64>);
 
 /// Why a run did not take place.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +97,21 @@ pub trait Watcher {
     /// When what is shown or written could not be.
     fn second(&mut self, report: &SecondReport, response: &Histogram) -> std::io::Result<()>;
 
+    /// Wants to know more of each second, of what these columns say. Asked once, before the run begins.
+    fn wants_detail(&mut self, columns: &Columns) -> bool {
+        let _ = columns;
+        false
+    }
+
+    /// More of a second that is over, where that was wanted.
+    ///
+    /// # Errors
+    /// As for [`Self::second`].
+    fn detail(&mut self, report: &SecondReport, detail: &Detail) -> std::io::Result<()> {
+        let _ = (report, detail);
+        Ok(())
+    }
+
     /// The valid tokens will expire soon: gets new ones. `None` when that is not its business.
     fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {
         None
@@ -103,6 +126,16 @@ impl Stop {
     /// Ends the run as soon as may be; its report is still made.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the run when what is under way is answered. That is no interruption.
+    pub fn finish(&self) {
+        self.0.finish();
+    }
+
+    /// Lets users come or go until there are so many, in a run whose settings allow that.
+    pub fn users(&self, users: usize) {
+        self.0.want(users);
     }
 
     /// Whether somebody wants the run to end.
@@ -184,9 +217,11 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     let barrier = Arc::new(Barrier::new(settings.workers + 1));
     let start: Arc<OnceLock<Instant>> = Arc::default();
     let (seconds_done, slices) = mpsc::channel();
+    let detailed = watcher.wants_detail(&plan.columns());
     let mut threads = Vec::new();
     for number in 0..settings.workers {
-        let mut worker = plan.worker(number, Arc::clone(&stop.0), seconds_done.clone())?;
+        let to = seconds_done.clone();
+        let mut worker = plan.worker(number, Arc::clone(&stop.0), to, detailed)?;
         let (done, barrier, start) = (done.clone(), Arc::clone(&barrier), Arc::clone(&start));
         let named = thread::Builder::new().name(format!("load-{number}"));
         threads.push(named.spawn(move || {
@@ -229,6 +264,9 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     seconds.finish(watcher)?;
     let mut report = plan.table.report(plan, works, seconds);
     report.interrupted = stop.is_set();
+    if settings.ramped.is_some() {
+        report.connections = stop.0.most_users();
+    }
     report.notes.extend(upkeep.note());
     report.start = begun.map(|(_, at)| start::report(at, settings.start_at, plan.skew));
     report.notes.extend(remarks(plan, &report, (up, why)));
@@ -248,7 +286,7 @@ fn remarks(
     notes.extend(plan.remark());
     notes.extend(shard_note(settings.shard));
     notes.extend(verdict::wave(report));
-    if up < settings.connections && settings.keep_alive {
+    if up < settings.connections && settings.keep_alive && settings.ramped.is_none() {
         let why = why.unwrap_or_default();
         notes.push(format!(
             "{up} of {} connections could be made at the start: {why}",

@@ -81,6 +81,7 @@ impl Seconds {
         }
         self.timeline.push(report);
         self.each.push(slice.response.encode());
-        watcher.second(&report, &slice.response)
+        watcher.second(&report, &slice.response)?;
+        slice.detail.map_or(Ok(()), |detail| watcher.detail(&report, &detail))
     }
 }

@@ -80,7 +80,7 @@ fn stalled(pacer: &Pacer) -> Recorder {
         let due = due.as_nanos() as u64;
         let connection = free.iter_mut().min().unwrap();
         let sent = due.max(*connection);
-        recorder.sent(due, *connection, sent, 0);
+        recorder.sent(due, *connection, sent, (0, 0));
         // Four at a time, so that a queue drains within some milliseconds.
         let done = awake(awake(sent).max(server)) + SERVICE;
         server = done - SERVICE * 3 / 4;

@@ -42,6 +42,7 @@ fn named(parts: impl IntoIterator<Item = LoadReport>) -> Vec<(String, LoadReport
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn merged_reports_have_the_percentiles_of_one_recorder_that_heard_everything(
         streams in prop::collection::vec(

@@ -48,6 +48,7 @@ pub(super) fn settings(
         thresholds: arguments.threshold.clone(),
         calibrated: None,
         shard,
+        ramped: None,
         start_at: start_at.map_err(UsageError)?,
         setup,
     })
