@@ -116,6 +116,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Selftest(selftest) => commands::selftest::run(&selftest, scenarios, world),
         #[cfg(feature = "reference-server")]
         Command::Serve(serve) => commands::serve::run(&serve, world),
+        Command::Worker(worker) => commands::worker::run(&worker, scenarios, world),
     }
 }
 

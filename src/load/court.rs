@@ -13,8 +13,8 @@ use crate::engine::{
     Assessed, Class, Face, Law, Observed, assess, classify, from_field, judge, picture,
 };
 use crate::model::{
-    Act, Bindings, Entry, Exchange, Finding, Kept, Level, Role, SecretBook, SentAndReceived, Trace,
-    Verdict,
+    Act, Bindings, ClauseId, Entry, Exchange, Finding, Flow, Kept, Level, Role, SecretBook,
+    SentAndReceived, Trace, Verdict,
 };
 use crate::scenario::{Assertion, Scenario};
 use crate::target::{Baseline, Field, FlowBinding, Library, OutcomeKind};
@@ -113,7 +113,10 @@ impl Court {
         };
         let mut found = Vec::new();
         if !right {
-            found.push((format!("`{}` instead of `{}`", class.name(), expected.word()), true));
+            let clause = promised(self.binding.flow, &exchange.operation, expected);
+            let clause = clause.map(|id| format!(" ({id})")).unwrap_or_default();
+            let what = format!("`{}` instead of `{}`{clause}", class.name(), expected.word());
+            found.push((what, true));
         }
         found.extend(complaint.filter(|_| right).map(|what| (what, true)));
         let trace = self.trace(exchange.clone(), token);
@@ -129,7 +132,14 @@ impl Court {
             let breaks = matches!(finding.verdict, Verdict::Fail | Verdict::Warn);
             if breaks && !self.accepts(&finding) {
                 let wrong = finding.verdict == Verdict::Fail && finding.level == Level::Must;
-                found.push((format!("breaks {}: {}", finding.check, finding.title), wrong));
+                let covers: Vec<&str> = finding.covers.iter().map(ClauseId::as_str).collect();
+                let clauses = if covers.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", covers.join(", "))
+                };
+                found
+                    .push((format!("breaks {}: {}{clauses}", finding.check, finding.title), wrong));
             }
         }
         let book = self.book(token, &exchange);
@@ -232,6 +242,24 @@ impl Court {
             }
         }
         book
+    }
+}
+
+/// The clause that says what a validation is answered with: one of a good token, or one of a token that was never issued.
+fn promised(flow: Flow, operation: &str, expected: &Expected) -> Option<&'static str> {
+    let (accepted, denied) = match flow {
+        Flow::GatewayButton => ("BTN-40", "BTN-44"),
+        Flow::ChannelLogin => ("CHN-15", "CHN-16"),
+        Flow::VisitorLogin => ("VMS-28", "VMS-31"),
+        Flow::JwtLogin => ("JWT-40", "JWT-44"),
+        Flow::EnvironmentToken => ("SUC-15", "SUC-16"),
+        Flow::Common => return None,
+    };
+    match expected.word() {
+        _ if operation != "validate" => None,
+        "accepted" => Some(accepted),
+        "denied" => Some(denied),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The arguments of a load run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,6 +74,9 @@ pub(in crate::cli) struct Load {
     /// Begins at this moment, and not when everything is ready: `2026-01-31T12:00:00Z`, seconds since 1970, or `+30s`.
     #[arg(long, value_name = "TIME", conflicts_with = "find_capacity", allow_hyphen_values = true)]
     pub(in crate::cli) start_at: Option<StartAt>,
+    /// Answers scrapes of live metrics at this address, as Prometheus makes them: http://ADDR/metrics, OpenMetrics text.
+    #[arg(long, value_name = "ADDR", conflicts_with = "find_capacity")]
+    pub(in crate::cli) metrics: Option<SocketAddr>,
     /// Worker threads; half of the processors without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(in crate::cli) workers: Option<u16>,

@@ -4,6 +4,7 @@ mod capacity;
 mod settings;
 mod supply;
 mod users;
+pub(super) mod watched;
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -16,15 +17,17 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use self::settings::settings;
-use self::supply::Supply;
+pub(super) use self::settings::settings;
+pub(super) use self::supply::Supply;
 use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, shelf, target};
 use crate::load::{
-    FreshTokens, LoadError, LoadSettings, PrepareError, Stop, Watcher, calibrate, load,
+    Columns, Detail, FreshTokens, LoadError, LoadSettings, PrepareError, Stop, Watcher, calibrate,
+    load,
 };
+use crate::metrics::Endpoint;
 use crate::model::{ComplaintReport, Flow, KnownSecrets, LoadReport, SecondReport, ThresholdState};
 use crate::report::{Document, Format, load_line, write_load};
 use crate::stats::{Histogram, HistogramLog};
@@ -46,19 +49,7 @@ pub(in crate::cli) fn run(
     let mut aim = Aim::find(arguments, &library, scenarios, world)?;
     aim.profile.transport.http2 |= arguments.http2;
     let seed = random_seed(arguments)?;
-    let flow = match arguments.flow.or(first) {
-        Some(flow) => flow,
-        None => *aim.profile.flows.keys().next().context("a profile has a flow")?,
-    };
-    if !aim.profile.flows.contains_key(&flow) {
-        let has: Vec<&str> = aim.profile.flows.keys().map(|flow| flow.name()).collect();
-        let message = format!(
-            "{} does not have the flow {flow}; it has {}",
-            aim.profile.name,
-            has.join(", ")
-        );
-        return Err(UsageError(message).into());
-    }
+    let flow = choose_flow(arguments, &aim.profile)?;
     let supply = Supply::new(arguments, library, &aim.profile, flow, seed)?;
     let prepared = supply.prepare()?;
     // What is not needed any more is not to be measured either.
@@ -73,13 +64,31 @@ pub(in crate::cli) fn run(
     if arguments.calibrate {
         settings.calibrated = Some(calibrate(&prepared, &settings, &stop).map_err(wrong)?.rate);
     }
-    let mut audience = Audience { supply: supply.as_ref(), ..Audience::new(&mut sinks)? };
+    let users = settings.connections as u64;
+    let metrics = watched::open(arguments.metrics, flow, &settings.target, users)?;
+    let mut audience = Audience { supply: supply.as_ref(), metrics, ..Audience::new(&mut sinks)? };
     let report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
     conclude(report, &aim, arguments, &mut sinks, world, &mut BufWriter::new(Output))
 }
 
-fn random_seed(arguments: &Load) -> anyhow::Result<u64> {
+/// The flow that is asked for, or the first one of the target; the embedded server's is the first of all.
+pub(super) fn choose_flow(arguments: &Load, profile: &Profile) -> anyhow::Result<Flow> {
+    let first = arguments.target.is_none().then_some(Flow::GatewayButton);
+    let flow = match arguments.flow.or(first) {
+        Some(flow) => flow,
+        None => *profile.flows.keys().next().context("a profile has a flow")?,
+    };
+    if !profile.flows.contains_key(&flow) {
+        let has: Vec<&str> = profile.flows.keys().map(|flow| flow.name()).collect();
+        let message =
+            format!("{} does not have the flow {flow}; it has {}", profile.name, has.join(", "));
+        return Err(UsageError(message).into());
+    }
+    Ok(flow)
+}
+
+pub(super) fn random_seed(arguments: &Load) -> anyhow::Result<u64> {
     match arguments.seed {
         Some(seed) => Ok(seed),
         None => getrandom::u32().map(u64::from).context("the operating system gave no random seed"),
@@ -92,7 +101,7 @@ fn announce(flow: Flow, settings: &LoadSettings) {
 }
 
 /// Adds what a reader should know, and writes the report everywhere.
-fn conclude(
+pub(super) fn conclude(
     mut report: LoadReport,
     aim: &Aim,
     arguments: &Load,
@@ -154,7 +163,7 @@ pub(super) fn exit(report: &LoadReport, strict: bool) -> Exit {
 }
 
 /// Each connection is an open file; better said now than as a thousand failures.
-fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
+pub(super) fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit};
@@ -172,15 +181,15 @@ fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
 }
 
 /// The server that is asked.
-struct Aim {
-    profile: Profile,
+pub(super) struct Aim {
+    pub(super) profile: Profile,
     /// Keeps the server alive that was started for the run.
     #[cfg(feature = "reference-server")]
     served: Option<crate::cli::served::Served>,
 }
 
 impl Aim {
-    fn find(
+    pub(super) fn find(
         arguments: &Load,
         library: &Library,
         scenarios: Option<&Path>,
@@ -287,6 +296,8 @@ pub(super) fn hdr_log(
 /// Whoever hears of each second: a person at a terminal, and a log.
 struct Audience<'a> {
     supply: Option<&'a Supply<'a>>,
+    metrics: Option<Endpoint>,
+    columns: Columns,
     shows: bool,
     log: Option<HistogramLog<LineWriter<&'a mut File>>>,
 }
@@ -294,7 +305,8 @@ struct Audience<'a> {
 impl<'a> Audience<'a> {
     fn new(sinks: &'a mut Sinks) -> io::Result<Self> {
         let log = hdr_log(sinks, SystemTime::now())?;
-        Ok(Self { supply: None, shows: io::stderr().is_terminal(), log })
+        let (metrics, columns) = (None, Columns::default());
+        Ok(Self { supply: None, metrics, columns, shows: io::stderr().is_terminal(), log })
     }
 
     fn finish(self) -> io::Result<()> {
@@ -317,6 +329,18 @@ impl Watcher for Audience<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    fn wants_detail(&mut self, columns: &Columns) -> bool {
+        self.columns = columns.clone();
+        self.metrics.is_some()
+    }
+
+    fn detail(&mut self, _: &SecondReport, detail: &Detail) -> io::Result<()> {
+        if let Some(metrics) = &self.metrics {
+            watched::hand_in(metrics, &self.columns, detail);
+        }
+        Ok(())
     }
 
     fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {

@@ -21,3 +21,4 @@ pub(super) mod selftest;
 #[cfg(feature = "reference-server")]
 pub(super) mod serve;
 pub(super) mod shell;
+pub(super) mod worker;

@@ -14,7 +14,7 @@ use crate::model::{Flow, LoadSetup};
 use crate::target::Profile;
 
 /// How a run is done, as its arguments say.
-pub(super) fn settings(
+pub(in crate::cli::commands) fn settings(
     arguments: &Load,
     profile: &Profile,
     flow: Flow,

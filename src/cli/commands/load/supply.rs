@@ -17,7 +17,7 @@ use crate::model::Flow;
 use crate::target::{Library, Profile};
 
 /// Where tokens come from.
-pub(super) struct Supply<'a> {
+pub(in crate::cli::commands) struct Supply<'a> {
     library: Arc<Library>,
     profile: &'a Profile,
     flow: Flow,
@@ -28,7 +28,7 @@ pub(super) struct Supply<'a> {
 }
 
 impl<'a> Supply<'a> {
-    pub(super) fn new(
+    pub(in crate::cli::commands) fn new(
         arguments: &'a Load,
         library: Arc<Library>,
         profile: &'a Profile,
@@ -56,7 +56,7 @@ impl<'a> Supply<'a> {
         }
     }
 
-    pub(super) fn prepare(&self) -> anyhow::Result<Prepared> {
+    pub(in crate::cli::commands) fn prepare(&self) -> anyhow::Result<Prepared> {
         let shows = io::stderr().is_terminal();
         let mut progress = |tokens: usize| {
             if shows {
@@ -74,7 +74,7 @@ impl<'a> Supply<'a> {
         })
     }
 
-    pub(super) fn renew(&self) -> Result<FreshTokens, PrepareError> {
+    pub(in crate::cli::commands) fn renew(&self) -> Result<FreshTokens, PrepareError> {
         self.runtime.block_on(self.ground().renew(&self.asked))
     }
 }

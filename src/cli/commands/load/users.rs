@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Aim, Audience, announce, conclude, open, random_seed, settings::settings, watch_interrupt,
-    wrong,
+    watched, wrong,
 };
 use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, UsageError};
@@ -37,7 +37,9 @@ pub(super) fn run(
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
     announce(flow, &settings);
-    let mut audience = Audience::new(&mut sinks)?;
+    let users = settings.connections as u64;
+    let metrics = watched::open(arguments.metrics, flow, &settings.target, users)?;
+    let mut audience = Audience { metrics, ..Audience::new(&mut sinks)? };
     let report = load_scenario(&script, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
     conclude(report, &aim, arguments, &mut sinks, world, &mut BufWriter::new(Output))
