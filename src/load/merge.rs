@@ -203,7 +203,8 @@ impl Sum {
             None => part.generator,
             Some(sum) => together(sum, part.generator),
         });
-        self.notes.extend(part.notes.iter().cloned());
+        let own = |note: &&String| !note.starts_with("this is shard ");
+        self.notes.extend(part.notes.iter().filter(own).cloned());
         self.interrupted |= part.interrupted;
         Ok(())
     }

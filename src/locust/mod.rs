@@ -21,3 +21,6 @@ pub use statistics::{Asked, Second, Statistics, Trouble};
 
 /// The version of Locust whose protocol this is.
 pub const SPOKEN: &str = "2.47.0";
+
+#[cfg(test)]
+mod tests;

@@ -50,11 +50,11 @@ pub(in crate::cli) fn run(
     aim.profile.transport.http2 |= arguments.http2;
     let seed = random_seed(arguments)?;
     let flow = choose_flow(arguments, &aim.profile)?;
+    let mut settings = settings(arguments, &aim.profile, flow, seed)?;
     let supply = Supply::new(arguments, library, &aim.profile, flow, seed)?;
     let prepared = supply.prepare()?;
     // What is not needed any more is not to be measured either.
     let supply = Some(supply).filter(|_| prepared.expires());
-    let mut settings = settings(arguments, &aim.profile, flow, seed)?;
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
     announce(flow, &settings);

@@ -40,10 +40,10 @@ pub(in crate::cli) fn run(
     drop(crew::sinks(&load.report, 1)?);
     let address = arguments.locust_master.as_deref().context("clap asks for a master")?;
     let seed = random_seed(&load)?;
+    let mut settings = settings(&load, &aim.profile, flow, seed)?;
     let supply = Supply::new(&load, library, &aim.profile, flow, seed)?;
     let prepared = supply.prepare()?;
     let supply = Some(supply).filter(|_| prepared.expires());
-    let mut settings = settings(&load, &aim.profile, flow, seed)?;
     settings.ramped = Some(Pace(arguments.user_rate));
     settings.model = crate::load::Model::Closed(None);
     settings.setup.schedule = match arguments.user_rate {
