@@ -254,14 +254,6 @@ impl LoadReport {
         self.failures.iter().map(|failure| failure.count).sum()
     }
 
-    /// Whether every answer was right, every request answered and every threshold kept.
-    pub fn is_right(&self) -> bool {
-        self.wrong == 0
-            && self.failed() == 0
-            && !self.complaints.iter().any(|complaint| complaint.wrong)
-            && self.thresholds.iter().all(|one| one.state == ThresholdState::Held)
-    }
-
     /// The share of answers to valid tokens that were not what a valid token must get, if any were not.
     pub fn refused_valid(&self) -> Option<(u64, u64, &str)> {
         let case = self.cases.iter().find(|case| case.name == "valid")?;
