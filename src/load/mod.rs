@@ -42,6 +42,7 @@ pub use renewal::FreshTokens;
 pub use run::{LoadError, LoadSettings, Model, Stop, Watcher, calibrate, load, load_scenario};
 pub use script::Script;
 pub use threshold::Threshold;
+pub use verdict::limits_of_generator;
 pub use workload::Workload;
 
 #[cfg(test)]
