@@ -9,7 +9,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,35 +22,11 @@ use gatecrash::target::{Library, Profile};
 use reference_server::{Config, Server};
 use serde_json::{Value, json};
 
+mod shipped;
+use shipped::{reference_profile, shelf};
+
 /// The scenario whose trace is judged: many answers of all kinds, between controls.
 const SCENARIO: &str = "gateway-button/refusals";
-
-fn shelf() -> Vec<Arc<SourceFile>> {
-    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml") {
-                files.push(read(&path));
-            }
-        }
-    }
-    files
-}
-
-fn read(path: &Path) -> Arc<SourceFile> {
-    SourceFile::new(path, std::fs::read_to_string(path).unwrap())
-}
-
-fn reference_profile(files: &[Arc<SourceFile>], library: &Library, server: &Server) -> Profile {
-    let file = files.iter().find(|file| file.name.ends_with("reference.yaml")).unwrap();
-    let profile =
-        Profile::parse(file, library, &|_| Err("no secret is asked for".to_owned())).unwrap();
-    profile.relocated(&server.url(), &server.control_url())
-}
 
 /// Runs a scenario once, for its trace.
 fn record(profile: &Profile, scenario: &Scenario) -> Trace {
@@ -138,9 +113,9 @@ fn matchers(criterion: &mut Criterion) {
 }
 
 fn reading(criterion: &mut Criterion) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let file = read(&folder.join("gateway-button/window-end.yaml"));
     let files = shelf();
+    let file = files.iter().find(|file| file.name.ends_with("gateway-button/window-end.yaml"));
+    let file = Arc::clone(file.unwrap());
     let mut group = criterion.benchmark_group("read");
     group.throughput(Throughput::Bytes(file.text.len() as u64));
     group.bench_function("one scenario file", |bencher| {

@@ -8,7 +8,6 @@
 )]
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,11 +18,13 @@ use gatecrash::load::{
     Stop, Workload, calibrate, parse_stages,
 };
 use gatecrash::model::{Flow, LoadSetup};
-use gatecrash::source::SourceFile;
 use gatecrash::stats::Histogram;
-use gatecrash::target::{Library, Profile};
+use gatecrash::target::Library;
 use gatecrash::wire::{TlsRoots, Transport};
 use reference_server::{Config, Server};
+
+mod shipped;
+use shipped::{reference_profile, shelf};
 
 fn recorder(criterion: &mut Criterion) {
     let mut histogram = Histogram::default();
@@ -83,10 +84,7 @@ fn prepared(server: &Server, workload: Workload) -> Prepared {
     let files = shelf();
     let library = Library::read_words(&files, None)
         .unwrap_or_else(|list| panic!("{}", list[0].render(false)));
-    let file = files.iter().find(|file| file.name.ends_with("reference.yaml")).unwrap();
-    let profile =
-        Profile::parse(file, &library, &|_| Err("no secret is asked for".to_owned())).unwrap();
-    let profile = profile.relocated(&server.url(), &server.control_url());
+    let profile = reference_profile(&files, &library, server);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let connection = Connection::new(&profile, false, Instant::now()).unwrap();
     let ground = Ground {
@@ -132,26 +130,6 @@ fn settings(requests: u64) -> LoadSettings {
         start_at: None,
         setup: LoadSetup::default(),
     }
-}
-
-fn shelf() -> Vec<Arc<SourceFile>> {
-    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml") {
-                files.push(read(&path));
-            }
-        }
-    }
-    files
-}
-
-fn read(path: &Path) -> Arc<SourceFile> {
-    SourceFile::new(path, std::fs::read_to_string(path).unwrap())
 }
 
 criterion_group!(benches, recorder, pacer, engine);

@@ -1,5 +1,8 @@
 //! How often a run repeats what rests on chance.
 
+/// A sample of so few is not made smaller.
+const FEWEST: u32 = 50;
+
 /// How often races and statistics are repeated.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Effort {
@@ -20,6 +23,11 @@ impl Effort {
             Self::Normal => repeats,
             Self::Thorough => repeats.saturating_mul(5),
         }
+    }
+
+    /// A number of values for a statistic: never so few that they show nothing.
+    pub fn sample(self, count: u32) -> u32 {
+        self.scale(count).max(count.min(FEWEST))
     }
 
     /// A number of connections that are open at once: fewer for a quick run, never more, because descriptors are bounded.

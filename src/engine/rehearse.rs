@@ -162,7 +162,7 @@ impl Rehearsal<'_> {
             }
             Action::Sample(sample) => {
                 self.steps(&sample.prepare);
-                let count = if sample.scaled { effort.scale(sample.count) } else { sample.count };
+                let count = if sample.scaled { effort.sample(sample.count) } else { sample.count };
                 self.send(&label, &sample.send, count);
             }
             Action::Send(send) => self.send(&label, send, 1),

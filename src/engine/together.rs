@@ -123,7 +123,7 @@ impl Runner<'_> {
     }
 
     fn count_of(&self, sample: &Sample) -> u32 {
-        if sample.scaled { self.engine.settings.effort.scale(sample.count) } else { sample.count }
+        if sample.scaled { self.engine.settings.effort.sample(sample.count) } else { sample.count }
     }
 
     fn collected(&self, sample: &Sample, exchange: &Exchange) -> Option<String> {

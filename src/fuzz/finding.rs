@@ -1,8 +1,8 @@
 //! What a failing case is in a report.
 
-use super::export::Written;
 use super::laws::Laws;
 use super::oracle::{Failure, Oracle};
+use super::scenario_file::{Written, file_name};
 use super::unit::Layer;
 use crate::model::{
     CheckId, ClauseId, Evidence, Finding, Flow, Level, SecretBook, SentAndReceived, Verdict,
@@ -123,7 +123,7 @@ fn evidence(found: &Found, seed: u64) -> Evidence {
         }
         Some(written) => {
             let (before, after) = found.steps;
-            let file = super::export::file_name(found.flow, &written.topic);
+            let file = file_name(found.flow, &written.topic);
             format!("{case}, {before} steps made {after}; gatecrash replay {file}")
         }
         None if found.again == Again::Failed => case,

@@ -1,13 +1,14 @@
 //! Holds what a server answered against the model and the laws: walks a trace along every state that the answers so far
 //! allow, and stops where none is left.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::case::{Act, Call, Case, Step, TokenId, TokenKind};
 use super::cell::{cell, fingerprint};
+use super::issued::Issued;
 use super::laws::{LawId, Laws};
 use super::lower;
 use super::model::{Branch, Fact, Rules, State, fits};
@@ -128,8 +129,7 @@ pub(crate) struct Judge<'a> {
     laws: &'a Laws,
     /// Answers that were held against the laws already.
     judged: HashSet<u64>,
-    /// Beginnings, middles and ends of issued tokens, with the token.
-    pieces: HashMap<String, String>,
+    issued: Issued,
     /// Whether a token was tried with keys from a dictionary.
     guessed: bool,
     /// Checks that are known to be broken: a case goes on where one is broken again.
@@ -144,7 +144,7 @@ impl<'a> Judge<'a> {
             rules,
             laws,
             judged: HashSet::new(),
-            pieces: HashMap::new(),
+            issued: Issued::default(),
             guessed: false,
             excused: HashSet::new(),
         }
@@ -368,47 +368,12 @@ impl<'a> Judge<'a> {
             let Some(token) = value(kind) else {
                 continue;
             };
-            if let Some(violation) = self.resembles(&token) {
+            if let Some(violation) = self.issued.repeats(&token) {
                 let id = TokenId { step, side: 0, kind };
                 return Err((Oracle::Repeated(id), "X-61", violation));
             }
         }
         Ok(())
-    }
-
-    /// Whether a new token has a piece in common with an earlier one that chance does not explain: twelve characters
-    /// of its random part are at least 48 bits.
-    fn resembles(&mut self, token: &str) -> Option<Violation> {
-        let body = match token.rsplit_once('.') {
-            Some((_, signature)) => signature,
-            None => token
-                .strip_prefix("sandbox_")
-                .or_else(|| token.strip_prefix("live_"))
-                .unwrap_or(token),
-        };
-        if !body.is_ascii() || body.len() < 2 * PIECE {
-            return None;
-        }
-        let middle = body.len() / 2 - PIECE / 2;
-        let pieces = [&body[..PIECE], &body[middle..middle + PIECE], &body[body.len() - PIECE..]];
-        for (place, piece) in ["beginning", "middle", "end"].into_iter().zip(pieces) {
-            let key = format!("{place} {piece}");
-            if let Some(other) = self.pieces.insert(key, token.to_owned()) {
-                let got = if other == token {
-                    "the same token once more".to_owned()
-                } else {
-                    format!("a token with the same {place} as an earlier one")
-                };
-                return Some(Violation::new(
-                    "a token that has nothing in common with earlier ones",
-                    got,
-                ));
-            }
-        }
-        if self.pieces.len() > MOST_PIECES {
-            self.pieces.clear();
-        }
-        None
     }
 
     fn facts(
@@ -450,9 +415,6 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 }
-
-const PIECE: usize = 12;
-const MOST_PIECES: usize = 300_000;
 
 pub(super) fn unique(states: impl Iterator<Item = State>) -> Vec<State> {
     let mut kept: Vec<State> = Vec::new();

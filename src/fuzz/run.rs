@@ -342,7 +342,7 @@ impl Course<'_> {
             }
             if let Some(written) = &found.written {
                 let name = format!("{}/{}", found.flow, written.topic);
-                let file = super::export::file_name(found.flow, &written.topic);
+                let file = super::scenario_file::file_name(found.flow, &written.topic);
                 observer.hear(&Event::CaseFound {
                     flow: found.flow,
                     name: &name,

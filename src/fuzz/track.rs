@@ -9,11 +9,12 @@ use tokio::runtime::Runtime;
 
 use super::bytes::{self, ByteBench, ByteDraw};
 use super::case::Case;
-use super::export::{Origin, Written, write, write_bytes};
+use super::export::{write, write_bytes};
 use super::finding::{Again, Found, origin_of};
 use super::oracle::{Failure, Oracle};
 use super::plan;
 use super::run::FuzzSettings;
+use super::scenario_file::{Origin, Written};
 use super::session::{Session, Site};
 use super::shrink::{shrink, upto};
 use super::unit::{Bench, Layer, Unit, part};

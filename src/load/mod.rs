@@ -52,6 +52,7 @@ pub use script::Script;
 pub use shard::Shard;
 pub use start::{StartAt, TOLERANCE};
 pub use threshold::Threshold;
+pub use verdict::limits_of_generator;
 pub use workload::Workload;
 
 #[cfg(test)]

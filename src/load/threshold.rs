@@ -52,6 +52,16 @@ const NAMES: [&str; 12] = [
     "p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "max", "mean", "wrong", "errors", "rate",
 ];
 
+impl Threshold {
+    /// How many answers it takes to say something of it.
+    pub fn answers_needed(&self) -> u64 {
+        match self.subject {
+            Subject::Time(_, Point::Quantile(name)) => needed(name),
+            Subject::Errors | Subject::Rate | Subject::Time(..) | Subject::Wrong => 1,
+        }
+    }
+}
+
 impl FromStr for Threshold {
     type Err = String;
 

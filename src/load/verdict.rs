@@ -27,6 +27,23 @@ pub(super) fn invalid(report: &LoadReport) -> Vec<String> {
             ));
         }
     }
+    reasons.extend(limits_of_generator(report));
+    reasons.extend(report.start.as_ref().and_then(too_late));
+    let unexpected = report.wrong + report.failed();
+    let all = report.answers + report.failed();
+    if all == 0 {
+        reasons.push("there was not one answer".to_owned());
+    } else if unexpected * 2 > all {
+        reasons.push(format!(
+            "{unexpected} of {all} answers were not what they had to be: the time that such answers take says nothing"
+        ));
+    }
+    reasons
+}
+
+/// In what the generator, and not the server, was the limit of a run.
+pub fn limits_of_generator(report: &LoadReport) -> Vec<String> {
+    let mut reasons = Vec::new();
     let late = report.generator.lateness.filter(|lateness| lateness.p99 > LATEST);
     if let Some(lateness) = late {
         reasons.push(format!(
@@ -43,16 +60,6 @@ pub(super) fn invalid(report: &LoadReport) -> Vec<String> {
         reasons.push(format!(
             "the generator was the bottleneck: {:.0} answers a second, and not more than {most:.0} from a server that does nothing; use more --workers or another machine",
             report.rate
-        ));
-    }
-    reasons.extend(report.start.as_ref().and_then(too_late));
-    let unexpected = report.wrong + report.failed();
-    let all = report.answers + report.failed();
-    if all == 0 {
-        reasons.push("there was not one answer".to_owned());
-    } else if unexpected * 2 > all {
-        reasons.push(format!(
-            "{unexpected} of {all} answers were not what they had to be: the time that such answers take says nothing"
         ));
     }
     reasons

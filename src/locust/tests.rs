@@ -189,7 +189,10 @@ async fn users_come_and_go_as_the_master_says_and_it_hears_of_them() {
     assert_eq!(outcome.of("client_stopped").len(), 1);
     let beats = outcome.of("heartbeat");
     assert!(beats.len() >= 7, "{}", beats.len());
-    assert_eq!((&beats[3]["state"], &beats[3]["current_cpu_usage"]), (&json!("running"), &json!(12.5)));
+    assert_eq!(
+        (&beats[3]["state"], &beats[3]["current_cpu_usage"]),
+        (&json!("running"), &json!(12.5))
+    );
     let report = outcome.of("stats")[0];
     assert_eq!(report["stats"][0]["num_requests"], 5);
     assert_eq!(report["stats_total"]["name"], "Aggregated");
@@ -204,13 +207,21 @@ async fn users_come_and_go_as_the_master_says_and_it_hears_of_them() {
 #[tokio::test(start_paused = true)]
 async fn orders_without_sense_are_refused_and_the_master_is_told_why() {
     for (classes, wanted) in [
-        (json!({"Foreigner": 5}), "5 users of class `Foreigner`, and this worker has only `JwtLogin`"),
+        (
+            json!({"Foreigner": 5}),
+            "5 users of class `Foreigner`, and this worker has only `JwtLogin`",
+        ),
         (json!({"JwtLogin": -1}), "wants -1 users of class `JwtLogin`"),
         (json!({"JwtLogin": 51}), "51 users, and this worker has at most 50"),
         (json!({"JwtLogin": 13}), "the users cannot begin: bad luck"),
         (json!({"JwtLogin": "many"}), "is not [type, data, node_id] in MessagePack"),
     ] {
-        let says = vec![ack(), spawn(1.0, json!({"JwtLogin": 7})), spawn(2.0, classes), message("quit", ())];
+        let says = vec![
+            ack(),
+            spawn(1.0, json!({"JwtLogin": 7})),
+            spawn(2.0, classes),
+            message("quit", ()),
+        ];
         let outcome = play(vec![Call::Takes], says, Idlers::default()).await;
         assert_eq!(outcome.ended, Ended::Over);
         let [exception] = outcome.of("exception")[..] else { panic!("{:?}", outcome.heard) };
@@ -274,13 +285,16 @@ async fn a_master_that_is_silent_for_a_minute_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn another_version_is_named_with_both() {
     let old = json!({"spawn_rate": 1, "num_users": 5, "host": null, "stop_timeout": null, "timestamp": 1.0});
-    let outcome = play(vec![Call::Takes], vec![ack(), message("spawn", old.clone())], Idlers::default()).await;
+    let outcome =
+        play(vec![Call::Takes], vec![ack(), message("spawn", old.clone())], Idlers::default())
+            .await;
     let Ended::OtherVersion(why) = &outcome.ended else { panic!("{:?}", outcome.ended) };
     assert!(why.contains("of before 2.0") && why.contains(SPOKEN), "{why}");
     assert_eq!(outcome.of("exception")[0]["msg"], json!(why));
     let mut named = old;
     named["parsed_options"] = json!({"gatecrash_master": "1.6.0"});
-    let outcome = play(vec![Call::Takes], vec![ack(), message("spawn", named)], Idlers::default()).await;
+    let outcome =
+        play(vec![Call::Takes], vec![ack(), message("spawn", named)], Idlers::default()).await;
     let Ended::OtherVersion(why) = &outcome.ended else { panic!("{:?}", outcome.ended) };
     assert!(why.contains("version 1.6.0") && why.contains(SPOKEN), "{why}");
     // Another one that is understood is only talked about.
@@ -296,7 +310,9 @@ async fn another_version_is_named_with_both() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_message_is_told_and_does_no_harm() {
-    for bytes in [&b""[..], b"\xc1", b"\x93\xa3ack", b"\x92\xa4stop\xc0", &[0xdd, 0xff, 0xff, 0xff, 0xff]] {
+    for bytes in
+        [&b""[..], b"\xc1", b"\x93\xa3ack", b"\x92\xa4stop\xc0", &[0xdd, 0xff, 0xff, 0xff, 0xff]]
+    {
         let says = vec![ack(), Some(bytes.to_vec()), message("hello", ()), message("quit", ())];
         let outcome = play(vec![Call::Takes], says, Idlers::default()).await;
         assert_eq!(outcome.ended, Ended::Over, "{bytes:?}");

@@ -266,14 +266,6 @@ impl LoadReport {
         self.failures.iter().map(|failure| failure.count).sum()
     }
 
-    /// Whether every answer was right, every request answered and every threshold kept.
-    pub fn is_right(&self) -> bool {
-        self.wrong == 0
-            && self.failed() == 0
-            && !self.complaints.iter().any(|complaint| complaint.wrong)
-            && self.thresholds.iter().all(|one| one.state == ThresholdState::Held)
-    }
-
     /// The share of answers to valid tokens that were not what a valid token must get, if any were not.
     pub fn refused_valid(&self) -> Option<(u64, u64, &str)> {
         let case = self.cases.iter().find(|case| case.name == "valid")?;
@@ -296,6 +288,9 @@ pub struct ProbeReport {
     pub response: Quantiles,
     /// Whether every threshold was kept.
     pub kept: bool,
+    /// Whether the generator, and not the server, was the limit: nothing of the server is known at this rate.
+    #[serde(default)]
+    pub of_generator: bool,
     /// What was not kept.
     pub why: String,
 }
@@ -317,4 +312,53 @@ pub struct CapacityReport {
     pub highest: Option<f64>,
     /// Whether the search was interrupted.
     pub interrupted: bool,
+}
+
+impl CapacityReport {
+    /// The lowest rate that was not kept, if that says something of the generator and not of the server.
+    pub fn limit_of_generator(&self) -> Option<f64> {
+        let above = |probe: &&ProbeReport| {
+            !probe.kept && self.highest.is_none_or(|highest| probe.rate > highest)
+        };
+        let lost = self.probes.iter().filter(above);
+        let lowest = lost.min_by(|a, b| a.rate.total_cmp(&b.rate))?;
+        lowest.of_generator.then_some(lowest.rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_rate_beyond_the_capacity_tells_whose_limit_it_is() {
+        // The highest rate that was kept, and each rate that was not, with whether it was the generator.
+        type Probes = &'static [(f64, bool)];
+        let cases: [(Option<f64>, Probes, Option<f64>); 6] = [
+            (Some(400.0), &[], None),
+            (Some(400.0), &[(500.0, false), (800.0, true)], None),
+            (Some(400.0), &[(800.0, false), (500.0, true)], Some(500.0)),
+            // Below the capacity: a hiccup.
+            (Some(400.0), &[(300.0, true), (500.0, false)], None),
+            (None, &[(1_000.0, false), (125.0, true)], Some(125.0)),
+            (None, &[(1_000.0, true), (125.0, false)], None),
+        ];
+        for (highest, lost, wanted) in cases {
+            let probes = lost.iter().map(|&(rate, of_generator)| ProbeReport {
+                rate,
+                of_generator,
+                ..ProbeReport::default()
+            });
+            let report = CapacityReport {
+                target: String::new(),
+                flow: Flow::JwtLogin,
+                seed: 1,
+                thresholds: Vec::new(),
+                probes: probes.collect(),
+                highest,
+                interrupted: false,
+            };
+            assert_eq!(report.limit_of_generator(), wanted, "{highest:?} {lost:?}");
+        }
+    }
 }

@@ -192,14 +192,6 @@ impl ScenarioRecord {
     pub fn exchanges(&self) -> impl Iterator<Item = &ExchangeRecord> {
         self.steps.iter().flat_map(|step| &step.exchanges)
     }
-
-    /// Gives up the requests and answers: only their number and the lines stay.
-    pub fn forget_exchanges(&mut self) {
-        for step in &mut self.steps {
-            step.further += step.exchanges.len();
-            step.exchanges.clear();
-        }
-    }
 }
 
 impl ContentRecord {

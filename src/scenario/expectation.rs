@@ -55,7 +55,9 @@ pub enum Kind {
         distinct: bool,
         /// All answers are the same.
         identical: bool,
-        /// The values look random, with at least so many bits.
+        /// The values show no order, no counter and no clock.
+        patternless: bool,
+        /// The values have room for chance: at least so many bits.
         random_bits: Option<u32>,
     },
     /// The number of answers of a race's pair, or of the requests after it, with these outcomes.

@@ -192,19 +192,6 @@ pub(crate) enum Manner {
     Slow,
 }
 
-impl Manner {
-    /// Those that no client may take offence at.
-    pub(crate) const RIGHT: [Self; 7] = [
-        Self::Chunked,
-        Self::Closing,
-        Self::Crumbs,
-        Self::Interim,
-        Self::Old,
-        Self::Plain,
-        Self::Slow,
-    ];
-}
-
 /// What is known of the request that is being answered.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {

@@ -396,7 +396,9 @@ fn the_search_for_capacity_ends_where_a_threshold_is_crossed() {
         "--threshold",
         "rate<1",
     ]);
-    run.exits(1).says("not even the lowest rate was kept").says("rate<1");
+    // A machine that is busy enough makes the generator late, and then nothing is said of the server.
+    assert!([1, 4].contains(&run.code), "{}", run.out);
+    run.says("rate<1").says(if run.code == 1 { "not even the lowest" } else { "nothing is known" });
 }
 
 #[test]

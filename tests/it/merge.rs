@@ -32,7 +32,17 @@ fn two_shards_are_the_whole_schedule_and_one_report() {
     let whole = folder.path().join("whole.json");
     let (one, two) = (one.display().to_string(), two.display().to_string());
     let (json, log) = (report("json", &whole), report("hdr", &folder.path().join("whole.hdr")));
-    let run = gatecrash(&["merge", &one, &two, "--threshold", "errors=0", "--report", &json, "--report", &log]);
+    let run = gatecrash(&[
+        "merge",
+        &one,
+        &two,
+        "--threshold",
+        "errors=0",
+        "--report",
+        &json,
+        "--report",
+        &log,
+    ]);
     // They ran one after the other.
     run.exits(4).says("did not run at the same time").says("✓ errors=0");
     let merged = &read(&whole)["load"];
@@ -52,14 +62,19 @@ fn reports_that_are_no_parts_of_one_run_are_refused() {
     let run = |name: &str, more: &[&str]| {
         let path = folder.path().join(name);
         let json = report("json", &path);
-        let all = ["load", "-n", "20", "-c", "2", "--tokens", "1", "--seed", "1", "--report", &json];
+        let all =
+            ["load", "-n", "20", "-c", "2", "--tokens", "1", "--seed", "1", "--report", &json];
         gatecrash(&[&all[..], more].concat()).exits(0);
         path.display().to_string()
     };
     let base = run("base.json", &[]);
     for (name, more, wanted) in [
         ("flow.json", &["--flow", "jwt-login"][..], "the flow is `gateway-button`"),
-        ("mix.json", &["--mix", "unknown=1"], "the mix is `valid=100` in the first and `unknown=1`"),
+        (
+            "mix.json",
+            &["--mix", "unknown=1"],
+            "the mix is `valid=100` in the first and `unknown=1`",
+        ),
         ("workload.json", &["--workload", "issue"], "the workload is `validate`"),
         ("kept.json", &["--no-keep-alive"], "the transport is `HTTP/1.1, kept`"),
         ("rate.json", &["--rate", "100"], "the model is `closed`"),
@@ -69,7 +84,15 @@ fn reports_that_are_no_parts_of_one_run_are_refused() {
         refused.exits(2).complains("are no parts of one run").complains(wanted);
     }
     let check = folder.path().join("check.json");
-    gatecrash(&["check", "--flow", "jwt-login", "--only", "JWT-LOGIN-01", "--report", &report("json", &check)]);
+    gatecrash(&[
+        "check",
+        "--flow",
+        "jwt-login",
+        "--only",
+        "JWT-LOGIN-01",
+        "--report",
+        &report("json", &check),
+    ]);
     let check = check.display().to_string();
     gatecrash(&["merge", &base, &check]).exits(2);
     gatecrash(&["merge", "/no/such/file"]).exits(2).complains("/no/such/file");

@@ -14,8 +14,20 @@ fn value(text: &str, name: &str) -> f64 {
 #[test]
 fn numbers_of_a_run_can_be_read_while_it_goes_on() {
     let server = Served::start(&[]);
-    let fixed = ["load", &server.api, "--accounts", "reference", "--flow", "jwt-login", "--tokens", "2"];
-    let how = ["--duration", "60s", "--warm-up", "0s", "--rate", "200", "-c", "4", "--metrics", "127.0.0.1:0"];
+    let fixed =
+        ["load", &server.api, "--accounts", "reference", "--flow", "jwt-login", "--tokens", "2"];
+    let how = [
+        "--duration",
+        "60s",
+        "--warm-up",
+        "0s",
+        "--rate",
+        "200",
+        "-c",
+        "4",
+        "--metrics",
+        "127.0.0.1:0",
+    ];
     let mut run = Command::new(env!("CARGO_BIN_EXE_gatecrash"))
         .args(fixed)
         .args(how)

@@ -353,16 +353,6 @@ fn no_right_way_of_saying_an_answer_changes_a_verdict() {
 }
 
 #[test]
-#[ignore = "thirty-five runs take minutes; the test above has a flow for each manner"]
-fn no_right_way_of_saying_an_answer_changes_a_verdict_on_any_flow() {
-    for manner in Manner::RIGHT {
-        for flow in ["gateway-button", "channel-login", "visitor-login", "jwt-login", FLOW] {
-            changes_nothing(manner, flow);
-        }
-    }
-}
-
-#[test]
 fn a_server_on_ipv6_is_reached_by_all_wires() {
     let server = reference();
     let front = Front::passing("::1", server.address());

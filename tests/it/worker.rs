@@ -108,7 +108,8 @@ fn worker(server: &Served, master: &str, json: &Path, more: &[&str]) -> Child {
 /// How a worker ended: its code, and what it said.
 fn ended(worker: Child) -> (i32, String) {
     let output = worker.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    let text =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     (output.status.code().unwrap_or(-1), text.concat())
 }
 
@@ -122,7 +123,8 @@ async fn what_the_master_counts_is_what_the_reports_say_test_after_test() {
     let folder = tempfile::tempdir().unwrap();
     let first = folder.path().join("worker.json");
     let mut master = Master::new().await;
-    let worker = worker(&server, &master.address.clone(), &first, &["-c", "20", "--user-rate", "20"]);
+    let worker =
+        worker(&server, &master.address.clone(), &first, &["-c", "20", "--user-rate", "20"]);
     assert_eq!(master.meet().await, json!("2.47.0"));
     for (at, users) in [4, 20, 2].into_iter().enumerate() {
         assert_eq!(master.spawn(at as f64 + 1.0, users).await, users as u64);
@@ -167,7 +169,10 @@ async fn a_wrong_answer_is_a_failure_that_names_the_clause() {
     master.hear("quit").await;
     let (code, text) = ended(worker);
     assert_eq!(code, 1, "{text}");
-    let named = master.errors.keys().find(|error| error.contains("`denied` instead of `accepted` (JWT-40)"));
+    let named = master
+        .errors
+        .keys()
+        .find(|error| error.contains("`denied` instead of `accepted` (JWT-40)"));
     assert!(named.is_some(), "{:?}", master.errors);
     assert_eq!(read(&path)["load"]["wrong"].as_u64(), Some(master.failures));
 }
@@ -178,7 +183,12 @@ async fn a_master_that_leaves_ends_the_users_and_the_report_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("worker.json");
     let mut master = Master::new().await;
-    let worker = worker(&server, &master.address.clone(), &path, &["--wait-again", "1s", "--user-rate", "20"]);
+    let worker = worker(
+        &server,
+        &master.address.clone(),
+        &path,
+        &["--wait-again", "1s", "--user-rate", "20"],
+    );
     master.meet().await;
     master.spawn(1.0, 4).await;
     master.count_on(1).await;

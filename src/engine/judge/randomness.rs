@@ -9,46 +9,25 @@ use super::assess::Assessed;
 use crate::model::Violation;
 
 /// Fewer tokens show too little.
-const FEWEST: usize = 50;
+const FEWEST: usize = 30;
 /// Tokens in order by chance: beyond six standard deviations lie 2 in a thousand million.
 const IN_ORDER: f64 = 6.0;
 /// So many characters side by side are read as a number.
 const WINDOW: usize = 4;
 
-/// Holds a sample of tokens against the least number of random bits.
-pub(super) fn random(values: &[Option<String>], least_bits: u32) -> Assessed {
-    let tokens: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
-    if tokens.len() < values.len() || tokens.len() < FEWEST {
-        let reason =
-            format!("{} tokens came of {}, {FEWEST} are needed", tokens.len(), values.len());
-        return Assessed::NoAnswer(reason);
-    }
-    let count = tokens.len();
-    let breaks = |wanted: &str, got: String| Assessed::Breaks(Violation::new(wanted, got));
+/// Holds a sample of tokens against the least number of random bits. What else is in them, a prefix, a name or a time, is
+/// neither here nor there: it counts as nothing.
+pub(super) fn roomy(values: &[Option<String>], least_bits: u32) -> Assessed {
+    let tokens = match enough(values) {
+        Ok(tokens) => tokens,
+        Err(missing) => return missing,
+    };
     let different = tokens.iter().collect::<BTreeSet<_>>().len();
-    if different < count {
-        return breaks(
-            "tokens that never repeat",
-            format!("{different} different ones among {count}"),
-        );
-    }
-    let rising = tokens.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    // Neighbours of a random row rise in half of the cases, with a variance of a twelfth of their number.
-    let off = (rising as f64 - (count - 1) as f64 / 2.0) / ((count + 1) as f64 / 12.0).sqrt();
-    if off.abs() > IN_ORDER {
-        let got = format!("{rising} of {} tokens are greater than the one before", count - 1);
-        return breaks("tokens in no order", got);
+    if different < tokens.len() {
+        let got = format!("{different} different ones among {}", tokens.len());
+        return breaks("tokens that never repeat", got);
     }
     let columns = columns(&tokens);
-    if let Some((at, times)) = counter(&columns) {
-        let got = format!(
-            "the characters {} to {} change by the same amount in {times} of {} steps",
-            at + 1,
-            at + WINDOW,
-            count - 1
-        );
-        return breaks("tokens without a counter or a clock in them", got);
-    }
     let bits = bits(&columns);
     if bits < f64::from(least_bits) {
         let constant = columns.iter().filter(|column| alphabet(column).len() == 1).count();
@@ -59,6 +38,47 @@ pub(super) fn random(values: &[Option<String>], least_bits: u32) -> Assessed {
         return breaks(&format!("tokens of at least {least_bits} random bits"), got);
     }
     Assessed::Holds
+}
+
+/// Looks for an order, a counter or a clock in a sample of tokens.
+pub(super) fn patternless(values: &[Option<String>]) -> Assessed {
+    let tokens = match enough(values) {
+        Ok(tokens) => tokens,
+        Err(missing) => return missing,
+    };
+    let count = tokens.len();
+    let rising = tokens.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    // Neighbours of a random row rise in half of the cases, with a variance of a twelfth of their number.
+    let off = (rising as f64 - (count - 1) as f64 / 2.0) / ((count + 1) as f64 / 12.0).sqrt();
+    if off.abs() > IN_ORDER {
+        let got = format!("{rising} of {} tokens are greater than the one before", count - 1);
+        return breaks("tokens in no order", got);
+    }
+    if let Some((at, times)) = counter(&columns(&tokens)) {
+        let got = format!(
+            "the characters {} to {} change by the same amount in {times} of {} steps",
+            at + 1,
+            at + WINDOW,
+            count - 1
+        );
+        return breaks("tokens without a counter or a clock in them", got);
+    }
+    Assessed::Holds
+}
+
+/// The tokens of a sample, if there are enough of them and none is missing.
+fn enough(values: &[Option<String>]) -> Result<Vec<&str>, Assessed> {
+    let tokens: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
+    if tokens.len() < values.len() || tokens.len() < FEWEST {
+        let reason =
+            format!("{} tokens came of {}, {FEWEST} are needed", tokens.len(), values.len());
+        return Err(Assessed::NoAnswer(reason));
+    }
+    Ok(tokens)
+}
+
+fn breaks(wanted: &str, got: String) -> Assessed {
+    Assessed::Breaks(Violation::new(wanted, got))
 }
 
 /// The characters at each place; what is longer than the shortest token counts as nothing.
@@ -100,30 +120,43 @@ fn counter(columns: &[Vec<u8>]) -> Option<(usize, usize)> {
     })
 }
 
-/// About how many random bits a token has: a place whose characters are spread evenly over the alphabet of
-/// its neighbourhood counts in full, another one by its entropy. Places that depend on each other are not seen.
+/// About how many random bits a token has: a place whose characters are spread evenly over the alphabet of all places
+/// that change counts in full, another one by its own spread. Places that depend on each other are not seen.
 fn bits(columns: &[Vec<u8>]) -> f64 {
     let alphabets: Vec<BTreeMap<u8, usize>> =
         columns.iter().map(|column| alphabet(column)).collect();
-    alphabets.iter().map(place_bits).sum()
+    // Thirty tokens show every letter of base64 somewhere, but not at each place.
+    let varied = alphabets.iter().filter(|counts| counts.len() > 1);
+    let whole = varied.flat_map(BTreeMap::keys).collect::<BTreeSet<_>>().len();
+    alphabets.iter().map(|counts| place_bits(counts, whole)).sum()
 }
 
-fn place_bits(counts: &BTreeMap<u8, usize>) -> f64 {
-    let total = counts.values().sum::<usize>() as f64;
-    let size = counts.len() as f64;
-    if size < 2.0 {
+/// The bits of one place: even over the whole alphabet, or over its own characters, or neither.
+fn place_bits(counts: &BTreeMap<u8, usize>, whole: usize) -> f64 {
+    if counts.len() < 2 {
         return 0.0;
     }
-    let expected = total / size;
+    if is_even(counts, whole) {
+        return (whole as f64).log2();
+    }
+    if is_even(counts, counts.len()) {
+        return (counts.len() as f64).log2();
+    }
+    let total = counts.values().sum::<usize>() as f64;
+    counts.values().map(|n| *n as f64 / total).map(|share| -share * share.log2()).sum()
+}
+
+/// Whether these characters look like an even draw from so many.
+fn is_even(counts: &BTreeMap<u8, usize>, size: usize) -> bool {
+    let total = counts.values().sum::<usize>() as f64;
+    let expected = total / size as f64;
+    let missing = (size - counts.len()) as f64 * expected;
     let square: f64 = counts.values().map(|n| (*n as f64 - expected).powi(2) / expected).sum();
     // The score of a chi-square with so many degrees of freedom, nearly normal after Wilson and Hilferty.
-    let freedom = size - 1.0;
+    let freedom = size as f64 - 1.0;
     let spread = 2.0 / (9.0 * freedom);
-    let score = ((square / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
-    if score < 6.0 {
-        return size.log2();
-    }
-    counts.values().map(|n| *n as f64 / total).map(|share| -share * share.log2()).sum()
+    let score = (((square + missing) / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
+    score < 6.0
 }
 
 #[cfg(test)]
@@ -153,41 +186,68 @@ mod tests {
                 }),
             ),
         ] {
-            assert_eq!(random(&tokens, 120), Assessed::Holds, "{name}");
+            for tokens in [&tokens[..], &tokens[..FEWEST]] {
+                assert_eq!(roomy(tokens, 120), Assessed::Holds, "{name}");
+                assert_eq!(patternless(tokens), Assessed::Holds, "{name}");
+            }
         }
     }
 
     #[test]
-    fn the_usual_mistakes_are_seen() {
+    fn what_stands_beside_enough_chance_is_no_lack_of_it() {
         let hex = b"0123456789abcdef";
         for (name, tokens) in [
-            ("repeats", sample(|at, _| format!("{:032x}", at % 150))),
+            ("a time before", timed()),
             (
-                "order",
-                sample(|at, random| {
-                    format!("{:08x}{}", 0x5f00_0000 + at * 977, random.text(hex, 40))
-                }),
+                "a name behind",
+                sample(|_, random| format!("{}.account-of-alice", random.text(hex, 32))),
             ),
-            ("counter", sample(|at, random| format!("{}{:08x}", random.text(hex, 40), 77 + at))),
-            (
-                "clock in the middle",
-                sample(|at, random| {
-                    format!(
-                        "{}{:010}{}",
-                        random.text(hex, 20),
-                        1_700_000_000 + at,
-                        random.text(hex, 20)
-                    )
-                }),
-            ),
+            ("a counter behind", sample(|at, random| format!("{}{at:08x}", random.text(hex, 40)))),
+        ] {
+            assert_eq!(roomy(&tokens, 120), Assessed::Holds, "{name}");
+            assert_eq!(roomy(&tokens[..FEWEST], 120), Assessed::Holds, "{name}");
+        }
+    }
+
+    #[test]
+    fn repeats_and_too_little_room_are_seen_in_many_tokens_and_in_few() {
+        let hex = b"0123456789abcdef";
+        for (name, tokens) in [
+            ("repeats", sample(|at, _| format!("{:032x}", at % 25))),
             ("padding", sample(|_, random| format!("{}{}", random.text(hex, 4), "0".repeat(44)))),
             ("digits as hex", sample(|_, random| random.text(b"0123456789", 32))),
+            ("a name and a little", sample(|_, r| format!("alice-and-her-key{}", r.text(hex, 16)))),
         ] {
-            assert!(matches!(random(&tokens, 120), Assessed::Breaks(_)), "{name}");
+            for tokens in [&tokens[..], &tokens[..FEWEST]] {
+                assert!(matches!(roomy(tokens, 120), Assessed::Breaks(_)), "{name}");
+            }
         }
-        assert!(matches!(
-            random(&sample(|_, r| r.text(hex, 32))[..20], 120),
-            Assessed::NoAnswer(_)
-        ));
+        let few = &timed()[..FEWEST - 1];
+        assert!(matches!(roomy(few, 120), Assessed::NoAnswer(_)));
+        assert!(matches!(patternless(few), Assessed::NoAnswer(_)));
+    }
+
+    #[test]
+    fn an_order_a_counter_and_a_clock_are_seen() {
+        let hex = b"0123456789abcdef";
+        let clock = |at| 1_700_000_000 + at;
+        for (name, tokens) in [
+            ("a time before", timed()),
+            ("a counter", sample(|at, r| format!("{}{:08x}", r.text(hex, 40), 77 + at))),
+            (
+                "a clock in the middle",
+                sample(|at, r| format!("{}{}{}", r.text(hex, 20), clock(at), r.text(hex, 20))),
+            ),
+        ] {
+            for tokens in [&tokens[..], &tokens[..FEWEST]] {
+                assert!(matches!(patternless(tokens), Assessed::Breaks(_)), "{name}");
+            }
+        }
+    }
+
+    fn timed() -> Vec<Option<String>> {
+        sample(|at, random| {
+            format!("{:08x}{}", 0x5f00_0000 + at * 977, random.text(b"0123456789abcdef", 40))
+        })
     }
 }

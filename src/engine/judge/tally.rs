@@ -309,7 +309,7 @@ fn words(binding: &FlowBinding, exchanges: &[Exchange]) -> String {
 
 /// Holds all answers of a sample against each other.
 pub(super) fn sample(exchanges: &[Exchange], values: &[Option<String>], kind: &Kind) -> Assessed {
-    let Kind::Collection { distinct, identical, random_bits } = *kind else {
+    let Kind::Collection { distinct, identical, patternless, random_bits } = *kind else {
         return Assessed::Holds;
     };
     if let Some(error) = exchanges.iter().find_map(|exchange| exchange.reply.as_ref().err()) {
@@ -342,8 +342,10 @@ pub(super) fn sample(exchanges: &[Exchange], values: &[Option<String>], kind: &K
             return Assessed::Breaks(Violation::new("the same answer each time", got));
         }
     }
-    match random_bits {
-        Some(bits) => randomness::random(values, bits),
-        None => Assessed::Holds,
+    let room = random_bits.map(|bits| randomness::roomy(values, bits));
+    match room {
+        Some(assessed) if assessed != Assessed::Holds => assessed,
+        _ if patternless => randomness::patternless(values),
+        _ => Assessed::Holds,
     }
 }

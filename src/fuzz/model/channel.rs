@@ -1,8 +1,6 @@
 //! The channel: user name and password for the one token that a user has now.
 
-use super::super::case::{Act, Bearer, Call, Claim, Guise, Idle, Place, TokenId, TokenKind};
-use super::super::dice::Dice;
-use super::gateway::{bearer, claim, odds};
+use super::super::case::{Call, Claim, TokenId, TokenKind};
 use super::{Branch, Fact, Life, Presented, Rules, State, Trit, presented, twice};
 
 /// The accounts as they are before anything is done.
@@ -80,7 +78,7 @@ fn log_in(rules: &Rules, state: &State, call: &Call, at: (u16, u8)) -> Vec<Branc
         next.fail(role);
         ways.push(Branch::new(&refusal, clause, next));
     }
-    if rules.is("throttle", "off").may_not() && (!state.failures.is_empty() || !rules.fresh) {
+    if rules.may_hold_back(state) {
         ways.push(Branch::new(&["throttled"], "CHN-38", state.clone()));
     }
     ways
@@ -189,82 +187,4 @@ fn validate(rules: &Rules, state: &State, call: &Call) -> Vec<Branch> {
         | Presented::Folded(_)
         | Presented::Spare(_) => denied("CHN-16"),
     }
-}
-
-/// Something to do next.
-pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
-    if rules.roles.is_empty() {
-        return Act::Call(Call {
-            operation: "validate",
-            bearer: Bearer::Stranger,
-            ..Call::default()
-        });
-    }
-    let known = dice.token(state, TokenKind::Access);
-    let with = u8::from(known.is_some());
-    match dice.weigh(&[
-        (9, 0),
-        (8 * with, 1),
-        (5, 2),
-        (3 * u8::from(rules.clock), 3),
-        (2 * u8::from(rules.offers("accounts")), 4),
-        (with * u8::from(rules.offers("revoke")), 5),
-        (2, 6),
-    ]) {
-        1 => {
-            let bearer =
-                known.map_or(Bearer::None, |id| bearer(id, dice, &Place::ALL, &Guise::ALL));
-            let mut call = Call { operation: "validate", bearer, ..Call::default() };
-            odds(&mut call, dice);
-            Act::Call(call)
-        }
-        3 => {
-            let life = rules.life("token");
-            Act::Advance(dice.pick(&[
-                1,
-                life / 4,
-                life / 2 + 1,
-                life.saturating_sub(1_500),
-                life + 1,
-                60_001,
-            ]))
-        }
-        4 => {
-            let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-            let state = if state.is_active(role) { "blocked" } else { "active" };
-            Act::Account { role: role.to_owned(), state }
-        }
-        5 => known.map_or(Act::Advance(1), Act::Revoke),
-        6 => {
-            let bearer = if dice.chance(128) { Bearer::Stranger } else { Bearer::None };
-            let mut call = Call { operation: "validate", bearer, ..Call::default() };
-            odds(&mut call, dice);
-            Act::Call(call)
-        }
-        choice => {
-            let current = choice == 2 && rules.has("current");
-            login(rules, dice, if current { "current" } else { "generate" })
-        }
-    }
-}
-
-/// A login.
-fn login(rules: &Rules, dice: &mut Dice, operation: &'static str) -> Act {
-    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-    let claim = claim(dice, &Claim::WRONG);
-    let mut call = Call { operation, login: Some((role.to_owned(), claim)), ..Call::default() };
-    if dice.chance(20) {
-        call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "OPTIONS", "PATCH"]));
-    } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[
-            Idle::Query,
-            Idle::Field,
-            Idle::Cookie,
-            Idle::Parameter,
-            Idle::Origin,
-        ]));
-    } else if dice.chance(16) {
-        call.bearer = Bearer::Stranger;
-    }
-    Act::Call(call)
 }

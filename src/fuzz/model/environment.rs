@@ -1,10 +1,6 @@
 //! The two environments: client id and secret for a token that is good in one of them only.
 
-use super::super::case::{
-    Act, Bearer, Call, Claim, Guise, Idle, Place, Spelling, TokenId, TokenKind,
-};
-use super::super::dice::Dice;
-use super::gateway::{bearer, claim, odds};
+use super::super::case::{Bearer, Call, Claim, Guise, TokenId, TokenKind};
 use super::{Branch, Life, Presented, Rules, State, Trit, presented, twice};
 
 /// More tokens than this in a minute, and a server that counts them may refuse.
@@ -164,90 +160,4 @@ fn validate(rules: &Rules, state: &State, call: &Call) -> Vec<Branch> {
             twice(state, good_first, |next| by(&next, id, "SUC-15"))
         }
     }
-}
-
-const GUISES: [Guise; 12] = [
-    Guise::FlipLast,
-    Guise::OtherPrefix,
-    Guise::NoPrefix,
-    Guise::FlipMiddle,
-    Guise::FlipFirst,
-    Guise::DropLast,
-    Guise::Longer,
-    Guise::Beginning,
-    Guise::Base64,
-    Guise::Upper,
-    Guise::Tail,
-    Guise::Doubled,
-];
-
-/// Something to do next.
-pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
-    let known = dice.token(state, TokenKind::Access);
-    let with = u8::from(known.is_some());
-    let account = u8::from(!rules.roles.is_empty());
-    let environments: Vec<&str> = rules.environments.iter().map(String::as_str).collect();
-    let any = |dice: &mut Dice| {
-        if environments.is_empty() { None } else { Some(dice.pick(&environments).to_owned()) }
-    };
-    match dice.weigh(&[
-        (9 * account, 0),
-        (10 * with, 1),
-        (3 * u8::from(rules.clock), 2),
-        (with * u8::from(rules.offers("revoke")), 3),
-        (3, 4),
-    ]) {
-        0 => {
-            let environment = any(dice);
-            generating(rules, dice, environment)
-        }
-        1 => {
-            let bearer = known.map_or(Bearer::None, |id| bearer(id, dice, &Place::ALL, &GUISES));
-            let own = known.and_then(|id| state.token(id)?.environment.clone());
-            let environment = if dice.chance(50) { any(dice) } else { own };
-            let mut call = Call { operation: "validate", environment, bearer, ..Call::default() };
-            if matches!(bearer, Bearer::Token(_) | Bearer::Spelt(_, Spelling::LowerScheme)) {
-                odds(&mut call, dice);
-            }
-            Act::Call(call)
-        }
-        2 => {
-            let life = rules.life("token");
-            Act::Advance(dice.pick(&[
-                1,
-                life / 2 + 1,
-                life.saturating_sub(1_500),
-                life + 1,
-                life / 4,
-                60_001,
-                life,
-            ]))
-        }
-        3 => known.map_or(Act::Advance(1), Act::Revoke),
-        _ => {
-            let bearer = if dice.chance(128) { Bearer::Stranger } else { Bearer::None };
-            let mut call =
-                Call { operation: "validate", environment: any(dice), bearer, ..Call::default() };
-            odds(&mut call, dice);
-            Act::Call(call)
-        }
-    }
-}
-
-/// A request for a token.
-fn generating(rules: &Rules, dice: &mut Dice, environment: Option<String>) -> Act {
-    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-    let claim = claim(dice, &Claim::WRONG);
-    let mut call = Call {
-        operation: "generate",
-        environment,
-        login: Some((role.to_owned(), claim)),
-        ..Call::default()
-    };
-    if dice.chance(24) {
-        call.method = Some(dice.pick(&["HEAD", "POST", "PUT", "OPTIONS", "DELETE"]));
-    } else if dice.chance(20) {
-        call.idle = Some(dice.pick(&[Idle::Query, Idle::Field, Idle::Cookie, Idle::Origin]));
-    }
-    Act::Call(call)
 }

@@ -9,6 +9,7 @@ mod channel;
 mod environment;
 mod gateway;
 mod jwt;
+mod propose;
 mod state;
 mod visitor;
 
@@ -140,6 +141,11 @@ impl Rules {
         self.flow != Flow::GatewayButton && self.is("throttle", "off").may_not()
     }
 
+    /// Whether a login may be refused only because of those that failed before it, here or before the case began.
+    fn may_hold_back(&self, state: &State) -> bool {
+        self.is("throttle", "off").may_not() && (!state.failures.is_empty() || !self.fresh)
+    }
+
     fn life(&self, name: &str) -> u64 {
         self.lifetimes.get(name).copied().unwrap_or(3_600_000)
     }
@@ -217,13 +223,7 @@ impl Rules {
 
     /// Something to do next.
     pub(crate) fn propose(&self, state: &State, dice: &mut Dice) -> Act {
-        match self.flow {
-            Flow::GatewayButton => gateway::propose(self, state, dice),
-            Flow::ChannelLogin => channel::propose(self, state, dice),
-            Flow::VisitorLogin => visitor::propose(self, state, dice),
-            Flow::JwtLogin => jwt::propose(self, state, dice),
-            Flow::EnvironmentToken | Flow::Common => environment::propose(self, state, dice),
-        }
+        propose::propose(self, state, dice)
     }
 }
 

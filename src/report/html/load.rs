@@ -295,12 +295,20 @@ pub(in crate::report) fn write_capacity(
     report: &CapacityReport,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let limit = report.limit_of_generator();
     let (verdict, word) = match report.highest {
         Some(rate) => (Verdict::Pass, format!("{rate:.0} a second")),
+        None if limit.is_some() => (Verdict::Blocked, "NOT KNOWN".to_owned()),
         None => (Verdict::Fail, "NOT KEPT".to_owned()),
     };
     page(&format!("Capacity {word} - {}", limited(&report.target, 80)), out, |out| {
-        let sentence = format!("the highest rate that keeps {}", report.thresholds.join(" and "));
+        let kept = report.thresholds.join(" and ");
+        let sentence = match limit {
+            None => format!("the highest rate that keeps {kept}"),
+            Some(limit) => format!(
+                "the highest rate that keeps {kept}; at {limit:.0} a second the generator was the limit, not the server"
+            ),
+        };
         head(verdict, &word, &sentence, out)?;
         writeln!(
             out,

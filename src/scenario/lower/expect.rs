@@ -334,16 +334,16 @@ impl Context<'_> {
         let mut expectations = Vec::new();
         for (index, raw) in raw.iter().enumerate() {
             let path = path.index(index);
-            if !raw.distinct && !raw.identical && raw.random_bits.is_none() {
+            if !raw.identical && !raw.is_of_values() {
                 self.out.value(
                     "scenario::sample",
                     &path,
-                    "give `distinct: true`, `identical: true` or `random_bits`",
+                    "give `distinct: true`, `identical: true`, `patternless: true` or `random_bits`",
                 );
             }
             let check = self.named_check(raw.check.as_deref(), &path);
-            let RawSampleExpectation { distinct, identical, random_bits, .. } = *raw;
-            let kind = Kind::Collection { distinct, identical, random_bits };
+            let RawSampleExpectation { distinct, identical, patternless, random_bits, .. } = *raw;
+            let kind = Kind::Collection { distinct, identical, patternless, random_bits };
             expectations.push(Expectation { check, when: None, filter: None, kind });
         }
         expectations

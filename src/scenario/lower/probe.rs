@@ -7,7 +7,9 @@ use crate::scenario::action::{
     Action, Boundary, Capture, Moment, Race, Sample, SendStep, StreamAct, StreamStep, Timing,
 };
 use crate::scenario::expectation::{Expectation, Kind};
-use crate::scenario::raw::{RawBoundary, RawRace, RawSample, RawStream, RawTiming};
+use crate::scenario::raw::{
+    RawBoundary, RawRace, RawSample, RawSampleExpectation, RawStream, RawTiming,
+};
 use crate::scenario::vocabulary::Need;
 use crate::source::YamlPath;
 
@@ -168,16 +170,16 @@ impl Context<'_> {
         });
         let mut expectations = self.expectations(&raw.each, &path.key("each"));
         expectations.extend(self.collections(&raw.all, &path.key("all")));
-        if collect.is_none() && raw.all.iter().any(|all| all.distinct || all.random_bits.is_some())
-        {
-            self.out.value("scenario::sample", path, "`distinct` and `random_bits` need `collect`");
+        if collect.is_none() && raw.all.iter().any(RawSampleExpectation::is_of_values) {
+            let message = "`distinct`, `patternless` and `random_bits` need `collect`";
+            self.out.value("scenario::sample", path, message);
         }
         let set = self.keep(expectations);
         self.names = outer;
         (
             Action::Sample(Box::new(Sample {
                 count: raw.count,
-                scaled: raw.all.iter().any(|all| all.random_bits.is_some()),
+                scaled: raw.all.iter().any(RawSampleExpectation::is_statistic),
                 concurrency,
                 prepare,
                 send,

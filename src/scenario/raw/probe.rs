@@ -107,8 +107,23 @@ pub struct RawSampleExpectation {
     /// All answers have the same status and the same body.
     #[serde(default)]
     pub identical: bool,
-    /// The collected values look random, and hold at least so many bits. Fewer are taken at the quick level.
+    /// The collected values stand in no order, and hold no counter and no clock. Fewer are taken at the quick level.
+    #[serde(default)]
+    pub patternless: bool,
+    /// The collected values never repeat, and hold at least so many random bits. Fewer are taken at the quick level.
     pub random_bits: Option<u32>,
+}
+
+impl RawSampleExpectation {
+    /// Whether this is about the collected values, and not about the answers.
+    pub fn is_of_values(&self) -> bool {
+        self.distinct || self.is_statistic()
+    }
+
+    /// Whether more values make this finer.
+    pub fn is_statistic(&self) -> bool {
+        self.patternless || self.random_bits.is_some()
+    }
 }
 
 /// Two requests in turn, many times: does the time of the answer tell them apart?
