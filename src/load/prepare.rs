@@ -91,6 +91,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What is asked.
+    pub const fn flow(&self) -> Flow {
+        self.flow
+    }
+
     /// Whether tokens are to be renewed while the run goes on.
     pub const fn expires(&self) -> bool {
         self.renewal.is_some()

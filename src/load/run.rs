@@ -285,6 +285,7 @@ fn remarks(
     let mut notes: Vec<String> = Vec::new();
     notes.extend(plan.remark());
     notes.extend(shard_note(settings.shard));
+    notes.extend(settings.start_at.and(report.start.as_ref()).and_then(start::note));
     notes.extend(verdict::wave(report));
     if up < settings.connections && settings.keep_alive && settings.ramped.is_none() {
         let why = why.unwrap_or_default();

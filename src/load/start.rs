@@ -105,6 +105,16 @@ pub(super) fn too_late(start: &StartReport) -> Option<String> {
     })
 }
 
+/// What a reader of the report of a run with a start should know of clocks.
+pub(super) fn note(start: &StartReport) -> Option<String> {
+    let (low, high) = start.skew?;
+    let late = (start.at - start.asked?) * 1e3;
+    Some(format!(
+        "it began {late:.1} ms after --start-at by this machine's clock ({} ms are allowed); the target's clock is between {low:+.1} s and {high:+.1} s from it, as its `Date` tells",
+        TOLERANCE.as_millis()
+    ))
+}
+
 /// How far the clock of whoever answered is ahead, between these two, when the answer was made between two moments.
 pub(super) fn skew(answer: &Response, from: SystemTime, to: SystemTime) -> Option<(f64, f64)> {
     let date = parse_http_date(&answer.header("date")?)? as f64;

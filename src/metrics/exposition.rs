@@ -205,13 +205,17 @@ fn labelled(labels: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn filled() -> Exposition {
         let mut exposition =
             Exposition::new(vec![("target", "a \"server\"\n\\ of mine".to_owned())]);
         let mut response = Histogram::default();
-        [40_000, 2_000_000, 2_000_000, 60_000_000_000].map(|time| response.record(time));
+        for time in [40_000, 2_000_000, 2_000_000, 60_000_000_000] {
+            response.record(time);
+        }
         let part = Part {
             case: "valid".to_owned(),
             sent: 5,
@@ -222,8 +226,8 @@ mod tests {
         };
         exposition.users(7);
         let late = Histogram::default();
-        exposition.second(&[part.clone()], &part.response, &late);
-        exposition.second(&[part.clone()], &part.response, &late);
+        exposition.second(slice::from_ref(&part), &part.response, &late);
+        exposition.second(slice::from_ref(&part), &part.response, &late);
         exposition
     }
 

@@ -38,8 +38,9 @@ impl Master {
     async fn say(&mut self, kind: &str, data: Value) {
         let node = String::from_utf8_lossy(&self.worker).into_owned();
         let message = rmp_serde::to_vec_named(&(kind, data, node)).unwrap();
-        let frames = vec![self.worker.clone().into(), message.into()];
-        self.socket.send(ZmqMessage::try_from(frames).unwrap()).await.unwrap();
+        let mut frames = ZmqMessage::from(self.worker.clone());
+        frames.push_back(message.into());
+        self.socket.send(frames).await.unwrap();
     }
 
     /// Hears messages until one of this kind.

@@ -11,10 +11,10 @@ use anyhow::Context as _;
 
 use self::crew::Users;
 use super::load::{Aim, Supply, choose_flow, files_suffice, random_seed, settings, watched};
-use crate::cli::arguments::Worker;
+use crate::cli::arguments::{Load, Worker};
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::{World, shelf};
-use crate::load::Pace;
+use crate::load::{LoadSettings, Model, Pace};
 use crate::locust::{Ended, Patience, Session, ZeroMq, class_of, locustfile};
 
 /// A master that says nothing for so long is gone, although its connection stands; it says something each second.
@@ -36,20 +36,18 @@ pub(in crate::cli) fn run(
         return Ok(Exit::Conformant);
     }
     files_suffice(&load)?;
+    if aim.profile.transport.http2 {
+        let message = "a worker speaks HTTP/1.1: its users have connections of the generator's own, and HTTP/2 is spoken by a common client";
+        return Err(UsageError(message.to_owned()).into());
+    }
     // A path that cannot be written is said now, and not after the first test.
     drop(crew::sinks(&load.report, 1)?);
     let address = arguments.locust_master.as_deref().context("clap asks for a master")?;
     let seed = random_seed(&load)?;
-    let mut settings = settings(&load, &aim.profile, flow, seed)?;
+    let settings = ramped(settings(&load, &aim.profile, flow, seed)?, arguments.user_rate);
     let supply = Supply::new(&load, library, &aim.profile, flow, seed)?;
     let prepared = supply.prepare()?;
     let supply = Some(supply).filter(|_| prepared.expires());
-    settings.ramped = Some(Pace(arguments.user_rate));
-    settings.model = crate::load::Model::Closed(None);
-    settings.setup.schedule = match arguments.user_rate {
-        Some(rate) => format!("as a master says, up to {rate}/s for each user"),
-        None => "as a master says".to_owned(),
-    };
     let metrics = watched::open(arguments.metrics, flow, &settings.target, 0)?;
     let node = node_name(seed)?;
     eprintln!(
@@ -57,35 +55,14 @@ pub(in crate::cli) fn run(
         env!("CARGO_PKG_VERSION"),
         settings.target
     );
-    let most = settings.connections;
+    let ground = crew::Ground { prepared: &prepared, supply: supply.as_ref(), metrics };
     let patience = Patience {
         absent: arguments.wait,
         gone: arguments.wait_again,
         silent: SILENT,
         answers: settings.deadline,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("the runtime did not start")?;
-    let ended = thread::scope(|scope| {
-        let ground = crew::Ground { prepared: &prepared, supply: supply.as_ref(), metrics };
-        let mut users = Users::new(scope, ground, settings, (&aim, &load, world));
-        let mut link = ZeroMq::new(address, &node);
-        let session =
-            Session::new((&mut link, &mut users), &node, (&class_of(flow), most), patience);
-        let interrupted = async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        let ended = runtime.block_on(session.run(interrupted));
-        users.conclude().map(|exit| (ended, exit))
-    });
-    // A task that still waits for the network must not hold the program up.
-    runtime.shutdown_background();
-    let (ended, exit) = ended?;
+    let (ended, exit) = serve(ground, settings, (&aim, &load, world), (address, &node), patience)?;
     match ended {
         Ended::Over => Ok(exit),
         Ended::Absent(why) => Err(TargetError(format!(
@@ -99,6 +76,48 @@ pub(in crate::cli) fn run(
             Ok(Exit::Inconclusive)
         }
     }
+}
+
+/// The same run with users who come and go.
+fn ramped(mut settings: LoadSettings, user_rate: Option<f64>) -> LoadSettings {
+    settings.ramped = Some(Pace(user_rate));
+    settings.model = Model::Closed(None);
+    settings.setup.schedule = match user_rate {
+        Some(rate) => format!("as a master says, up to {rate}/s for each user"),
+        None => "as a master says".to_owned(),
+    };
+    settings
+}
+
+/// Does what the master at an address says, until one of both has had enough; also what the tests came to.
+fn serve(
+    ground: crew::Ground<'_>,
+    settings: LoadSettings,
+    told: (&Aim, &Load, World),
+    (address, node): (&str, &str),
+    patience: Patience,
+) -> anyhow::Result<(Ended, Exit)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    let users = (class_of(ground.prepared.flow()), settings.connections);
+    let ended = thread::scope(|scope| {
+        let mut crew = Users::new(scope, ground, settings, told);
+        let mut link = ZeroMq::new(address, node);
+        let session = Session::new((&mut link, &mut crew), node, (&users.0, users.1), patience);
+        let interrupted = async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = runtime.block_on(session.run(interrupted));
+        crew.conclude().map(|exit| (ended, exit))
+    });
+    // A task that still waits for the network must not hold the program up.
+    runtime.shutdown_background();
+    ended
 }
 
 /// The name that the master knows this worker by: the machine's and chance.
