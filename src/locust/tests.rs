@@ -1,13 +1,13 @@
 //! A worker and a master in one thread, over a link in memory and with a clock that is paused.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use std::time::Duration;
 
 /// What a master does when a worker calls.
 enum Call {
@@ -36,7 +36,9 @@ impl Link for Wire {
     }
 
     async fn send(&mut self, message: Vec<u8>) -> Result<(), LinkError> {
-        let read: Value = rmp_serde::from_slice(&message).unwrap();
+        // Keys may be numbers, which YAML allows and JSON writes as texts.
+        let read: serde_yaml::Value = rmp_serde::from_slice(&message).unwrap();
+        let read = serde_json::to_value(read).unwrap();
         self.to_master.send(read).map_err(|_| LinkError("gone".to_owned()))
     }
 

@@ -64,7 +64,9 @@ fn reports_that_are_no_parts_of_one_run_are_refused() {
         let json = report("json", &path);
         let all =
             ["load", "-n", "20", "-c", "2", "--tokens", "1", "--seed", "1", "--report", &json];
-        gatecrash(&[&all[..], more].concat()).exits(0);
+        let run = gatecrash(&[&all[..], more].concat());
+        // Whether a busy machine was late is not what this test is about.
+        assert!([0, 4].contains(&run.code), "{run:?}");
         path.display().to_string()
     };
     let base = run("base.json", &[]);

@@ -48,7 +48,9 @@ impl Master {
         loop {
             let frames = timeout(PATIENCE, self.socket.recv()).await.unwrap().unwrap().into_vec();
             self.worker = frames[0].to_vec();
-            let message: Value = rmp_serde::from_slice(&frames[1]).unwrap();
+            // Keys may be numbers, which YAML allows and JSON writes as texts.
+            let message: serde_yaml::Value = rmp_serde::from_slice(&frames[1]).unwrap();
+            let message = serde_json::to_value(message).unwrap();
             if message[0] == "stats" {
                 self.count(&message[1]);
             }
