@@ -119,7 +119,7 @@ impl Ground<'_> {
         // The clock moves for expired tokens, so these come first, and valid ones last.
         let mut others = self.ended(&asked.mix).await?;
         let obtained = Instant::now();
-        let (first, exchange) = self.one(self.flow, VALID).await?;
+        let (first, exchange) = self.first(&asked.given).await?;
         let mut valid = if asked.given.is_empty() {
             self.valid(&first, asked.tokens, progress, &mut notes).await?
         } else {
@@ -165,6 +165,21 @@ impl Ground<'_> {
             notes,
             flow: self.flow,
         })
+    }
+
+    /// The first valid token, with the request that asks what it is good for: one of those that were given, or a new one.
+    async fn first(&self, given: &[String]) -> Result<(String, Exchange), PrepareError> {
+        let Some(token) = given.first() else {
+            return self.one(self.flow, VALID).await;
+        };
+        // Whoever brings tokens needs no button and no password here.
+        let literal = serde_json::Value::from(token.replace("${", "$${"));
+        let steps = format!("- send: {{operation: validate, token: {literal}}}\n");
+        let mut trace = self.run(self.flow, &steps).await?;
+        match trace.entries.pop().map(|entry| entry.act) {
+            Some(Act::Exchange(exchange)) => Ok((token.clone(), *exchange)),
+            _ => Err(refused(self.flow, "there was no answer", &trace)),
+        }
     }
 
     /// The tokens of a mix that were good once, or are good elsewhere.
