@@ -124,7 +124,7 @@ fn evidence(found: &Found, seed: u64) -> Evidence {
         Some(written) => {
             let (before, after) = found.steps;
             let file = file_name(found.flow, &written.topic);
-            format!("{case}, {before} steps made {after}; gatecrash replay {file}")
+            format!("{case}, {before} steps made {after}: {file} of the folder of `--corpus`")
         }
         None if found.again == Again::Failed => case,
         None => format!("{case}; it did not fail when it was run again"),
@@ -132,6 +132,7 @@ fn evidence(found: &Found, seed: u64) -> Evidence {
     Evidence {
         step: Some(format!("step {}", failure.step)),
         reason: Some(reason),
+        written: found.written.as_ref().map(|written| file_name(found.flow, &written.topic)),
         violation: Some(failure.violation.clone()),
         exchange: failure.exchange.clone(),
         timeline: failure.timeline.clone(),

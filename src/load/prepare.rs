@@ -130,7 +130,7 @@ impl Ground<'_> {
         // The clock moves for expired tokens, so these come first, and valid ones last.
         let mut others = self.ended(&asked.mix).await?;
         let (obtained, before) = (Instant::now(), SystemTime::now());
-        let (first, exchange) = self.one(self.flow, VALID).await?;
+        let (first, exchange) = self.first(&asked.given).await?;
         let after = SystemTime::now();
         let skew = exchange.reply.as_ref().ok().and_then(|reply| skew(reply, before, after));
         let mut valid = if asked.given.is_empty() {
@@ -181,16 +181,19 @@ impl Ground<'_> {
         })
     }
 
-    /// Whether machines that each obtain tokens leave one another's alone.
-    fn can_be_divided(&self, asked: &Asked) -> Result<(), PrepareError> {
-        if asked.among_others && asked.given.is_empty() && self.minting("").is_none() {
-            let why = format!(
-                "a new token of {} replaces the one before it, so shards would end one another's tokens; obtain tokens of several accounts once, and give them to every shard with --tokens-from",
-                self.flow
-            );
-            return Err(PrepareError::Unsupported(why));
+    /// The first valid token, with the request that asks what it is good for: one of those that were given, or a new one.
+    async fn first(&self, given: &[String]) -> Result<(String, Exchange), PrepareError> {
+        let Some(token) = given.first() else {
+            return self.one(self.flow, VALID).await;
+        };
+        // Whoever brings tokens needs no button and no password here.
+        let literal = serde_json::Value::from(token.replace("${", "$${"));
+        let steps = format!("- send: {{operation: validate, token: {literal}}}\n");
+        let mut trace = self.run(self.flow, &steps).await?;
+        match trace.entries.pop().map(|entry| entry.act) {
+            Some(Act::Exchange(exchange)) => Ok((token.clone(), *exchange)),
+            _ => Err(refused(self.flow, "there was no answer", &trace)),
         }
-        Ok(())
     }
 
     /// The tokens of a mix that were good once, or are good elsewhere.
@@ -382,7 +385,7 @@ impl Ground<'_> {
     }
 
     /// A request that hands out one token more without ending another, and the field that the token is in.
-    fn minting(&self, first: &str) -> Option<(String, &'static str)> {
+    pub(super) fn minting(&self, first: &str) -> Option<(String, &'static str)> {
         let replaced = |gap: &str, word: &str| {
             let choices = self.profile.flows.get(&self.flow).map(|flow| &flow.choices);
             choices.and_then(|choices| choices.get(gap)).is_some_and(|choice| choice == word)

@@ -44,6 +44,18 @@ struct Part<'a> {
 }
 
 impl Ground<'_> {
+    /// Whether machines that each obtain tokens leave one another's alone.
+    pub(super) fn can_be_divided(&self, asked: &Asked) -> Result<(), PrepareError> {
+        if asked.among_others && asked.given.is_empty() && self.minting("").is_none() {
+            let why = format!(
+                "a new token of {} replaces the one before it, so shards would end one another's tokens; obtain tokens of several accounts once, and give them to every shard with --tokens-from",
+                self.flow
+            );
+            return Err(PrepareError::Unsupported(why));
+        }
+        Ok(())
+    }
+
     /// Makes the cases of a workload whose users go through them in turn.
     pub(super) async fn turns(
         &self,

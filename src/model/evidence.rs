@@ -63,6 +63,9 @@ pub struct Evidence {
     pub step: Option<String>,
     /// Why there is no conclusion, for `blocked`, `error` and `na`.
     pub reason: Option<String>,
+    /// The file, in a folder of found scenarios, that `fuzz` writes it down in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
     /// What was wrong, for `fail` and `warn`.
     pub violation: Option<Violation>,
     /// The exchange that shows it.

@@ -13,9 +13,11 @@ mod leak;
 mod load;
 mod load_part;
 mod moment;
+mod origin;
 mod record;
 mod report;
 mod secret;
+mod shell;
 mod trace;
 
 pub use bytes::Bytes;
@@ -34,11 +36,13 @@ pub use load_part::{HistogramsReport, LoadSetup, ShardReport, StartReport};
 pub use moment::{
     Millis, civil_from_unix, parse_civil, parse_duration, parse_http_date, unix_from_civil,
 };
+pub use origin::Origin;
 pub use record::{
     AnswerRecord, ContentRecord, ExchangeRecord, RequestRecord, ScenarioRecord, StepRecord,
 };
-pub use report::{ClauseState, ClauseText, Counts, Origin, Report, RunVerdict};
+pub use report::{ClauseState, ClauseText, Counts, Report, RunVerdict};
 pub use secret::{CUT, Secret, SecretBook};
+pub use shell::shell_word;
 pub use trace::{
     Act, Bindings, Entry, ExpectationSet, Kept, Lacking, Role, Skipped, SocketEvent, Stop,
     StopKind, Trace, Trial,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClauseId, Finding, Flow, KnownSecrets, Level, ScenarioRecord, Verdict};
+use super::{ClauseId, Finding, Flow, KnownSecrets, Level, Origin, ScenarioRecord, Verdict};
 
 /// The conclusion of a whole run.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -82,28 +82,6 @@ pub struct ClauseText {
     pub text: String,
     /// The page or section that it comes from.
     pub source: String,
-}
-
-/// How a run was started: what it takes to do it again.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(default)]
-pub struct Origin {
-    /// The command: `check`, `fuzz` or `replay`.
-    pub command: String,
-    /// The profile or the address that was given; none for the embedded reference server.
-    pub target: Option<String>,
-    /// Faults of the embedded reference server that were switched on.
-    pub faults: Vec<String>,
-    /// Gaps of the embedded reference server that were decided, `FLOW.GAP=ANSWER`.
-    pub variants: Vec<String>,
-    /// How long things lived at the embedded reference server, `FLOW.NAME=TIME`.
-    pub lifetimes: Vec<String>,
-    /// How often races and statistics were repeated: `quick`, `default` or `thorough`.
-    pub level: String,
-    /// The arguments that say how the target is reached, as they were given: `--control http://127.0.0.1:8081`.
-    pub reach: Vec<String>,
-    /// The folder of scenarios, where it was not the binary's own copy.
-    pub scenarios: Option<String>,
 }
 
 /// The result of a run.

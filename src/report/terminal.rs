@@ -7,7 +7,7 @@ use super::live::{Live, wrap};
 use super::paint::Paint;
 use super::text::printable;
 use crate::event::{Event, Observer};
-use crate::model::{ClauseState, Finding, Flow, Report, Verdict};
+use crate::model::{ClauseState, Finding, Flow, Origin, Report, Verdict};
 
 /// How much is said of what went right.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,12 +29,20 @@ pub struct Terminal<W> {
     /// The columns of the screen, where there is one.
     width: Option<usize>,
     live: Option<Live>,
+    /// How the run was started, to say how it is done again.
+    origin: Option<Origin>,
 }
 
 impl<W: Write> Terminal<W> {
     /// A report to a writer.
     pub const fn new(out: W, paint: Paint, detail: Detail) -> Self {
-        Self { out, paint, detail, width: None, live: None }
+        Self { out, paint, detail, width: None, live: None, origin: None }
+    }
+
+    /// The same for a run that was started in this way, if that is known.
+    pub fn of(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// The same on a screen of this many columns: long lines are broken, and a report without a line for each check
@@ -117,7 +125,7 @@ impl<W: Write> Terminal<W> {
         Ok(())
     }
 
-    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+    fn finding(&mut self, finding: &Finding, seed: u64) -> io::Result<()> {
         let paint = self.paint;
         let evidence = &finding.evidence;
         let sign = paint.verdict(finding.verdict, Paint::sign(finding.verdict));
@@ -161,7 +169,9 @@ impl<W: Write> Terminal<W> {
                 "    explain: gatecrash explain {}",
                 finding.covers.first().map_or("", |c| c.as_str())
             )?;
-            writeln!(self.out, "    again:   gatecrash check --only {}", finding.check.base())?;
+            if let Some(again) = self.origin.as_ref().and_then(|one| one.again(finding, seed)) {
+                writeln!(self.out, "    again:   {}", printable(&again))?;
+            }
             writeln!(self.out, "    curl:    {}", printable(&exchange.curl))?;
         }
         Ok(())
@@ -288,7 +298,7 @@ impl<W: Write> Terminal<W> {
         let brief = self.detail != Detail::Observed;
         let known = |f: &&Finding| brief && f.verdict == Verdict::Known;
         for finding in report.findings.iter().filter(told).filter(|f| !known(f)) {
-            self.finding(finding)?;
+            self.finding(finding, report.seed)?;
         }
         if brief {
             self.known(report)?;

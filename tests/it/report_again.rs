@@ -44,6 +44,50 @@ fn a_check_of_a_report_is_run_again_with_the_same_server_and_seed() {
         .says("DIFFERENT  BTN-END-02 was pass, and is fail now");
 }
 
+/// The command lines that a run gives for its findings.
+fn lines_again(out: &str) -> Vec<Vec<&str>> {
+    let lines = out.lines().filter_map(|line| line.trim().strip_prefix("again:"));
+    lines.map(|line| line.split_whitespace().skip(1).collect()).collect()
+}
+
+#[test]
+fn the_line_that_a_finding_gives_shows_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = gatecrash_in(
+        folder.path(),
+        &["check", "--only", "BTN-04", "--fault", "window-too-long", "--seed", "3"],
+    );
+    run.exits(1);
+    let lines = lines_again(&run.out);
+    assert!(!lines.is_empty(), "{}", run.out);
+    gatecrash_in(folder.path(), &lines[0]).exits(1).says("seed 3");
+}
+
+#[test]
+fn what_fuzz_found_is_run_again_by_its_line_and_from_its_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow =
+        ["fuzz", "--flow", "jwt-login", "--layer", "sequences", "--fault", "refresh-reusable"];
+    let bounds = ["--cases", "60", "--seed", "3", "--report", "json=found.json"];
+    let written = [&flow[..], &bounds[..], &["--corpus", "found"]].concat();
+    let run = gatecrash_in(folder.path(), &written);
+    run.exits(1);
+    let lines = lines_again(&run.out);
+    assert!(!lines.is_empty(), "{}", run.out);
+    gatecrash_in(folder.path(), &lines[0]).exits(1);
+    let check = |name: &str| -> String {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        let findings = report["run"]["findings"].as_array().unwrap();
+        let failed = findings.iter().find(|finding| finding["verdict"] == "fail").unwrap();
+        format!("{name}#{}", failed["check"].as_str().unwrap())
+    };
+    gatecrash_in(folder.path(), &["replay", &check("found.json")]).exits(1).says("JWT-FOUND-");
+    gatecrash_in(folder.path(), &[&flow[..], &bounds[..]].concat()).exits(1);
+    let said = "was written nowhere: `gatecrash fuzz --seed 3 --corpus DIR`";
+    gatecrash_in(folder.path(), &["replay", &check("found.json")]).exits(2).complains(said);
+}
+
 #[test]
 fn a_check_that_is_not_in_the_report_is_said_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();

@@ -114,3 +114,24 @@ fn nothing_that_a_server_says_acts_in_the_reports_of_a_load_run() {
         }
     }
 }
+
+#[test]
+fn nothing_that_a_server_says_acts_on_the_terminal_of_a_load_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "0123456789abcdef0123456789abcdef0123456789abcdef\n").unwrap();
+    let poison = answer(VENOM);
+    let address = serve_each(move |stream| answer_each(stream, &poison));
+    let (target, tokens) = (format!("http://{address}"), tokens.display().to_string());
+    let load = ["load", &target, "--flow", "gateway-button", "--tokens-from", &tokens];
+    let run = gatecrash(&[&load[..], &["-n", "20", "-c", "2"]].concat());
+    run.exits(1).says("venom");
+    for (_, pattern) in DEADLY.iter().filter(|(of, _)| of.is_empty() || *of == "terminal") {
+        let pattern = Regex::new(pattern).unwrap();
+        assert!(
+            !pattern.is_match(&run.out) && !pattern.is_match(&run.err),
+            "{pattern}: {}",
+            run.out
+        );
+    }
+}

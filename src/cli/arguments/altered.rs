@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::exit::UsageError;
+use crate::model::Origin;
 
 #[derive(Clone, Debug, Default, Args)]
 pub(in crate::cli) struct Altered {
@@ -26,6 +27,12 @@ impl Altered {
         let pairs =
             named.into_iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one)));
         pairs.flat_map(|(name, one)| [name.to_owned(), one.clone()]).collect()
+    }
+
+    /// Writes down how the server was altered.
+    pub(in crate::cli) fn noted(&self, origin: Origin) -> Origin {
+        let Self { fault, variant, lifetime } = self.clone();
+        Origin { faults: fault, variants: variant, lifetimes: lifetime, ..origin }
     }
 
     /// Somebody else's server is as it is.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use super::{check, report};
+use super::{check, replay, report};
 use crate::cli::World;
 #[cfg(feature = "reference-server")]
 use crate::cli::arguments::Altered;
@@ -38,16 +38,15 @@ pub(super) fn run(
         return Err(UsageError(message).into());
     };
     let then = find(&earlier, check, file)?;
-    if earlier.clauses.is_empty() {
-        let message = format!(
-            "{check} was found by `fuzz`, which writes each finding as a scenario; replay that file: gatecrash replay FOLDER/*.yaml"
-        );
-        return Err(UsageError(message).into());
-    }
     let origin = earlier.origin.clone().unwrap_or_default();
+    let kept = origin.scenarios.as_ref().map(PathBuf::from);
+    let scenarios = scenarios.or(kept.as_deref());
+    if earlier.clauses.is_empty() {
+        let again = as_replay(&earlier, then, &origin, arguments)?;
+        return replay::run_files(&again, scenarios, world);
+    }
     let again = as_check(&earlier, then, &origin, arguments)?;
-    let kept = origin.scenarios.map(PathBuf::from);
-    let (exit, now) = check::run_reported(&again, scenarios.or(kept.as_deref()), world)?;
+    let (exit, now) = check::run_reported(&again, scenarios, world)?;
     let now = now.context("a run that is no rehearsal has a report")?;
     let now = now.findings.iter().find(|finding| finding.check == then.check);
     tell(then, now, world);
@@ -73,9 +72,7 @@ fn as_check(
     arguments: &Replay,
 ) -> anyhow::Result<Check> {
     let mut words = vec!["gatecrash".to_owned(), "check".to_owned()];
-    let target = arguments.target.clone().or_else(|| origin.target.clone());
-    let elsewhere = arguments.target.is_some();
-    words.extend(target.clone());
+    words.extend(arguments.target.clone().or_else(|| origin.target.clone()));
     let seed = arguments.seed.unwrap_or(earlier.seed);
     let pairs = [("--only", then.check.base().to_owned()), ("--seed", seed.to_string())];
     words.extend(pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
@@ -83,8 +80,53 @@ fn as_check(
     if !origin.level.is_empty() {
         words.extend(["--level".to_owned(), origin.level.clone()]);
     }
+    words.extend(origin.corpus.iter().flat_map(|one| ["--corpus".to_owned(), one.clone()]));
+    words.extend(circumstances(origin, arguments));
+    match parsed(words)? {
+        Command::Check(check) => Ok(check),
+        _ => anyhow::bail!("`check` was parsed as another command"),
+    }
+}
+
+/// The same for what `fuzz` found: the file that it wrote, or the folder where a shorter case took its place.
+fn as_replay(
+    earlier: &Report,
+    then: &Finding,
+    origin: &Origin,
+    arguments: &Replay,
+) -> anyhow::Result<Replay> {
+    let written = then.evidence.written.as_deref();
+    let file =
+        written.zip(origin.corpus.first()).map(|(name, folder)| Path::new(folder).join(name));
+    let files = match file.filter(|file| file.exists()) {
+        Some(file) => vec![file.display().to_string()],
+        None => origin.corpus.clone(),
+    };
+    if files.is_empty() {
+        let message = format!(
+            "{} was written nowhere: `gatecrash fuzz --seed {} --corpus DIR` finds it again and writes it down",
+            then.check, earlier.seed
+        );
+        return Err(UsageError(message).into());
+    }
+    let mut words = vec!["gatecrash".to_owned(), "replay".to_owned()];
+    words.extend(files);
+    let target = arguments.target.clone().or_else(|| origin.target.clone());
+    words.extend(target.into_iter().flat_map(|target| ["--target".to_owned(), target]));
+    let seed = arguments.seed.unwrap_or(earlier.seed);
+    words.extend(["--seed".to_owned(), seed.to_string()]);
+    words.extend(circumstances(origin, arguments));
+    match parsed(words)? {
+        Command::Replay(replay) => Ok(replay),
+        _ => anyhow::bail!("`replay` was parsed as another command"),
+    }
+}
+
+/// How the server is altered or reached, and what is reported.
+fn circumstances(origin: &Origin, arguments: &Replay) -> Vec<String> {
+    let mut words = Vec::new();
     #[cfg(feature = "reference-server")]
-    if target.is_none() {
+    if arguments.target.is_none() && origin.target.is_none() {
         let pick = |now: &[String], then: &[String]| match now {
             [] => then.to_vec(),
             now => now.to_vec(),
@@ -98,19 +140,20 @@ fn as_check(
         words.extend(altered.words());
     }
     let reach = arguments.reach.words();
+    let elsewhere = arguments.target.is_some();
     words.extend(if reach.is_empty() && !elsewhere { origin.reach.clone() } else { reach });
     if arguments.strict {
         words.push("--strict".to_owned());
     }
     words.extend(arguments.report.iter().flat_map(|one| ["--report".to_owned(), one.clone()]));
+    words
+}
+
+fn parsed(words: Vec<String>) -> anyhow::Result<Command> {
     let wrong = |error: clap::Error| {
         UsageError(format!("the report does not say how its run can be done again: {error}"))
     };
-    let parsed = Arguments::try_parse_from(words).map_err(wrong)?;
-    let Command::Check(check) = parsed.command else {
-        anyhow::bail!("`check` was parsed as another command");
-    };
-    Ok(check)
+    Ok(Arguments::try_parse_from(words).map_err(wrong)?.command)
 }
 
 /// Whether it went as it did then.

@@ -112,7 +112,7 @@ fn run_on(
         _ => Detail::Observed,
     };
     let out = BufWriter::new(Output);
-    let terminal = Terminal::new(out, world.paint, detail);
+    let terminal = Terminal::new(out, world.paint, detail).of(sinks.origin.clone());
     // A prompt must not be drawn over.
     let asks = |hook: &HookSetting| matches!(hook, HookSetting::Tty { .. });
     let prompts = profile.hooks.values().flatten().any(asks);
@@ -202,19 +202,16 @@ impl<W: Write> Observer for Everyone<W> {
 
 /// How a run is started, for whoever wants to do it again.
 fn origin(arguments: &Check, scenarios: Option<&Path>) -> Origin {
-    #[cfg(feature = "reference-server")]
-    let crate::cli::arguments::Altered { fault: faults, variant: variants, lifetime: lifetimes } =
-        arguments.altered.clone();
-    #[cfg(not(feature = "reference-server"))]
-    let (faults, variants, lifetimes) = (Vec::new(), Vec::new(), Vec::new());
-    Origin {
+    let origin = Origin {
         command: "check".to_owned(),
         target: arguments.target.clone(),
-        faults,
-        variants,
-        lifetimes,
         level: arguments.level.name().to_owned(),
         reach: arguments.reach.words(),
+        corpus: arguments.corpus.iter().map(|path| path.display().to_string()).collect(),
         scenarios: scenarios.map(|folder| folder.display().to_string()),
-    }
+        ..Origin::default()
+    };
+    #[cfg(feature = "reference-server")]
+    let origin = arguments.altered.noted(origin);
+    origin
 }

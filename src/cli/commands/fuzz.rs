@@ -18,6 +18,7 @@ use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::{Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::fuzz::{FuzzError, FuzzSettings, fuzz, rehearsal};
+use crate::model::Origin;
 use crate::report::{Detail, Format, Terminal};
 use crate::target::{Library, Profile};
 
@@ -33,7 +34,9 @@ pub(in crate::cli) fn run(
         corpus::writable(folder)?;
     }
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict);
+    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?
+        .strict(arguments.strict)
+        .of(origin(arguments, scenarios));
     let kept: Vec<PathBuf> = arguments.corpus.iter().cloned().collect();
     let known = corpus::read(&mut library, &kept, world)?;
     match &arguments.target {
@@ -87,7 +90,7 @@ fn run_on(
         }
         return Ok(Exit::Conformant);
     }
-    let old = replay_known(&known, library, (provision, profile), seed, world)?;
+    let old = replay_known(&known, library, (provision, profile), (seed, &sinks), world)?;
     let asked = Arc::new(Notify::new());
     let watch = watch_interrupt(Arc::clone(&asked))?;
     watch.spawn(async move {
@@ -95,7 +98,8 @@ fn run_on(
         interrupt.store(true, Ordering::Relaxed);
     });
     let mut observer = Teller {
-        terminal: Terminal::new(BufWriter::new(Output), world.paint, Detail::Check),
+        terminal: Terminal::new(BufWriter::new(Output), world.paint, Detail::Check)
+            .of(sinks.origin.clone()),
         sinks,
         folder: arguments.corpus.clone(),
     };
@@ -123,12 +127,27 @@ fn run_on(
     })
 }
 
+/// How a run is started, for whoever wants to do it again.
+fn origin(arguments: &Fuzz, scenarios: Option<&Path>) -> Origin {
+    let origin = Origin {
+        command: "fuzz".to_owned(),
+        target: arguments.target.clone(),
+        reach: arguments.reach.words(),
+        corpus: arguments.corpus.iter().map(|folder| folder.display().to_string()).collect(),
+        scenarios: scenarios.map(|folder| folder.display().to_string()),
+        ..Origin::default()
+    };
+    #[cfg(feature = "reference-server")]
+    let origin = arguments.altered.noted(origin);
+    origin
+}
+
 /// Runs what the corpus has already, before anything new.
 fn replay_known(
     known: &corpus::Corpus,
     library: &Library,
     (provision, profile): (&dyn Provision, &Profile),
-    seed: u64,
+    (seed, sinks): (u64, &Sinks),
     world: World,
 ) -> anyhow::Result<Option<Exit>> {
     if known.names.is_empty() {
@@ -149,7 +168,8 @@ fn replay_known(
         gentle: false,
         interrupt: Arc::new(Notify::new()),
     };
-    let mut terminal = Terminal::new(BufWriter::new(Output), world.paint, Detail::Check);
+    let mut terminal =
+        Terminal::new(BufWriter::new(Output), world.paint, Detail::Check).of(sinks.origin.clone());
     let report = check(&plan, library, provision, &settings, &mut terminal)?;
     Ok(Some(Exit::of(&report, false)).filter(|exit| *exit != Exit::Conformant))
 }

@@ -15,6 +15,7 @@ use crate::cli::fuzz_arguments::Replay;
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::{Effort, Provision};
+use crate::model::Origin;
 use crate::report::{Detail, Format, Terminal};
 use crate::target::{Library, Profile};
 
@@ -28,8 +29,19 @@ pub(in crate::cli) fn run(
     {
         return again::run((&file, &check), arguments, scenarios, world);
     }
+    run_files(arguments, scenarios, world)
+}
+
+/// Runs files and folders of scenarios.
+pub(super) fn run_files(
+    arguments: &Replay,
+    scenarios: Option<&Path>,
+    world: World,
+) -> anyhow::Result<Exit> {
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict);
+    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?
+        .strict(arguments.strict)
+        .of(origin(arguments, scenarios));
     let found = corpus::read(&mut library, &arguments.files, world)?;
     if found.names.is_empty() {
         let message = "none of the files is a scenario that can be run".to_owned();
@@ -86,11 +98,27 @@ fn run_on(
         interrupt: Arc::clone(&interrupt),
     };
     let mut observer = Everyone {
-        terminal: Terminal::new(BufWriter::new(Output), world.paint, Detail::Check),
+        terminal: Terminal::new(BufWriter::new(Output), world.paint, Detail::Check)
+            .of(sinks.origin.clone()),
         sinks,
     };
     let watch = watch_interrupt(interrupt)?;
     let report = check(&plan, library, provision, &settings, &mut observer)?;
     watch.shutdown_background();
     Ok(Exit::of(&report, arguments.strict))
+}
+
+/// How a run is started, for whoever wants to do it again.
+fn origin(arguments: &Replay, scenarios: Option<&Path>) -> Origin {
+    let origin = Origin {
+        command: "replay".to_owned(),
+        target: arguments.target.clone(),
+        reach: arguments.reach.words(),
+        corpus: arguments.files.iter().map(|file| file.display().to_string()).collect(),
+        scenarios: scenarios.map(|folder| folder.display().to_string()),
+        ..Origin::default()
+    };
+    #[cfg(feature = "reference-server")]
+    let origin = arguments.altered.noted(origin);
+    origin
 }

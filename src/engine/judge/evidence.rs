@@ -5,6 +5,7 @@ use super::assess::Observed;
 use super::classify::classify;
 use crate::model::{
     Act, CUT, Exchange, Header, Reply, Request, Role, SentAndReceived, SocketEvent, Trace,
+    shell_word,
 };
 use crate::target::FlowBinding;
 
@@ -150,43 +151,23 @@ fn curl(request: &Request) -> String {
     if request.method == "HEAD" {
         words.push("-I".to_owned());
     } else if request.method != "GET" || !request.body.0.is_empty() {
-        words.extend(["-X".to_owned(), quoted(&request.method)]);
+        words.extend(["-X".to_owned(), shell_word(&request.method)]);
     }
     for header in &request.headers {
         words.extend([
             "-H".to_owned(),
-            quoted(&format!("{}: {}", header.name, header.value.text())),
+            shell_word(&format!("{}: {}", header.name, header.value.text())),
         ]);
     }
     if !request.body.0.is_empty() {
         words.extend([
             "--data-binary".to_owned(),
-            quoted(&cut_at(&request.body.text(), LONGEST_MESSAGE)),
+            shell_word(&cut_at(&request.body.text(), LONGEST_MESSAGE)),
         ]);
     }
     words.push("--path-as-is".to_owned());
-    words.push(quoted(&format!("{}{}", request.base, request.target)));
+    words.push(shell_word(&format!("{}{}", request.base, request.target)));
     words.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if word.chars().any(char::is_control) {
-        let escaped: String = word
-            .chars()
-            .flat_map(|c| match c {
-                '\'' => "\\'".chars().collect::<Vec<_>>(),
-                '\\' => "\\\\".chars().collect(),
-                c if c.is_control() => format!("\\x{:02x}", u32::from(c)).chars().collect(),
-                c => vec![c],
-            })
-            .collect();
-        return format!("$'{escaped}'");
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// What had happened before a step, and the step itself, one line each.
