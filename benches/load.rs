@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gatecrash::engine::Connection;
 use gatecrash::load::{
-    Arrival, Asked, Ground, LoadSettings, Mix, Model, Pacer, Popularity, Prepared, Stage, Stop,
-    Workload, calibrate, parse_stages,
+    Arrival, Asked, Ground, LoadSettings, Mix, Model, Pacer, Popularity, Prepared, Shard, Stage,
+    Stop, Workload, calibrate, parse_stages,
 };
-use gatecrash::model::Flow;
+use gatecrash::model::{Flow, LoadSetup};
 use gatecrash::stats::Histogram;
 use gatecrash::target::Library;
 use gatecrash::wire::{TlsRoots, Transport};
@@ -104,6 +104,7 @@ fn prepared(server: &Server, workload: Workload) -> Prepared {
         mix: Mix::default(),
         popularity: Popularity::Uniform,
         keep_alive: true,
+        among_others: false,
     };
     runtime.block_on(ground.prepare(&asked, &mut |_| {})).unwrap()
 }
@@ -124,6 +125,10 @@ fn settings(requests: u64) -> LoadSettings {
         seed: 1,
         thresholds: Vec::new(),
         calibrated: None,
+        shard: Shard::default(),
+        ramped: None,
+        start_at: None,
+        setup: LoadSetup::default(),
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```text
 //!             cli                      5  arguments -> settings -> job -> exit code; prints, reads the environment
 //!  selftest -> check fuzz load report draft  4  the jobs; what is made of them. They do not know each other
+//!              locust metrics        4  a load run as a master and a dashboard see it
 //!           engine   event             3  scenario -> trace -> findings (the judge is pure); what a job says
 //!         wire   hook   clock          2  the only input and output
 //!    contract  scenario  target  forge 1  typed data, read once, positions kept; tokens nobody issued
@@ -37,6 +38,8 @@ pub mod check;
 pub mod draft;
 pub mod fuzz;
 pub mod load;
+pub mod locust;
+pub mod metrics;
 pub mod report;
 pub mod selftest;
 

@@ -3,6 +3,8 @@
 #[cfg(feature = "reference-server")]
 mod altered;
 mod load;
+mod merge;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use crate::model::Flow;
 #[cfg(feature = "reference-server")]
 pub(super) use altered::Altered;
 pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
+pub(super) use merge::Merge;
+pub(super) use worker::Worker;
 
 /// Checks servers that issue and validate API tokens against their documented contracts.
 #[derive(Debug, Parser)]
@@ -77,6 +81,11 @@ pub(super) enum Command {
     /// Prints the manual page, or writes one for each command.
     #[command(after_help = "Example: gatecrash man --write .")]
     Man(Man),
+    /// Puts the reports of the parts of one load run together: exact percentiles, counts and seconds of the whole.
+    #[command(
+        after_help = "Examples:\n  gatecrash merge shard-*.json\n  gatecrash merge 1.json 2.json --threshold 'p99<5ms' --report html=load.html"
+    )]
+    Merge(Merge),
     /// Presses the button of a running reference server.
     #[command(after_help = "Example: gatecrash press")]
     Press(Press),
@@ -105,6 +114,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  gatecrash serve --lifetime jwt-login.access_token=10s\n  gatecrash serve --fault window-not-closed --variant jwt-login.logout=revoking"
     )]
     Serve(Serve),
+    /// Makes load as a Locust master says: its users are connections of this process, and every answer is held against the contract.
+    #[command(
+        after_help = "Examples:\n  gatecrash worker my-server.yaml --print-locustfile > locustfile.py\n  locust -f locustfile.py --master\n  gatecrash worker my-server.yaml --locust-master 127.0.0.1 --report json=worker.json"
+    )]
+    Worker(Worker),
 }
 
 #[derive(Debug, Args)]
@@ -217,7 +231,7 @@ pub(super) struct Doctor {
 }
 
 /// How a target is found and reached.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Reach {
     /// The clock, where it is not the profile's: `virtual`, `real` or `none`.
     #[arg(long, value_name = "MODE")]

@@ -107,6 +107,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::List(list) => commands::list::run(&list, scenarios, world),
         Command::Load(load) => commands::load::run(&load, scenarios, world),
         Command::Man(man) => commands::shell::man(&man),
+        Command::Merge(merge) => commands::merge::run(&merge, world),
         Command::Press(press) => commands::control::press(&press),
         Command::Report(report) => commands::report::run(&report),
         Command::Replay(replay) => commands::replay::run(&replay, scenarios, world),
@@ -115,6 +116,7 @@ fn run(arguments: Arguments, world: World) -> anyhow::Result<Exit> {
         Command::Selftest(selftest) => commands::selftest::run(&selftest, scenarios, world),
         #[cfg(feature = "reference-server")]
         Command::Serve(serve) => commands::serve::run(&serve, world),
+        Command::Worker(worker) => commands::worker::run(&worker, scenarios, world),
     }
 }
 

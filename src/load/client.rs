@@ -108,7 +108,8 @@ impl ClientWorker {
         })?;
         let mut desk = desk.borrow_mut();
         // A coordinator that is gone wants to hear nothing.
-        drop(seconds.send(desk.recorder.take_slice()));
+        let last_slice = desk.recorder.take_slice();
+        drop(seconds.send(desk.clerk.sign(last_slice)));
         let (recorder, last) = (desk.recorder.clone(), desk.last);
         let Clerk { tallies, judged, .. } = desk.clerk.retire();
         let idle = ran.saturating_sub(processor_time());
@@ -180,7 +181,8 @@ impl AtDesk {
         let sent = nanoseconds(self.started);
         if !desk.pool.mends(errand.case) {
             let bytes = exchange.request.body.0.len();
-            desk.recorder.sent(errand.due.unwrap_or(sent), user.free, sent, bytes);
+            let due = errand.due.unwrap_or(sent);
+            desk.recorder.sent(due, user.free, sent, (errand.case, bytes));
         }
         (exchange, sent)
     }
@@ -202,7 +204,8 @@ impl Desk {
             Ok(reply) => reply,
             Err(error) => {
                 user.place = self.pool.after(errand.case, false);
-                return self.recorder.failed(due, failure(error), error.to_string());
+                let (case, reason) = (errand.case, error.to_string());
+                return self.recorder.failed(due, case, failure(error), reason);
             }
         };
         let case = self.pool.case(errand.case);
@@ -231,7 +234,7 @@ impl Desk {
             (self.generation, self.fresh) = (generation, fresh);
         }
         if let Some(slice) = self.recorder.finish_second(now) {
-            drop(to.send(slice));
+            drop(to.send(self.clerk.sign(slice)));
         }
     }
 }

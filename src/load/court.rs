@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::detail::Grievance;
+use super::recorder::Slice;
 use crate::engine::{
     Assessed, Class, Face, Law, Observed, assess, classify, from_field, judge, picture,
 };
 use crate::model::{
-    Act, Bindings, Entry, Exchange, Finding, Kept, Level, Role, SecretBook, SentAndReceived, Trace,
-    Verdict,
+    Act, Bindings, ClauseId, Entry, Exchange, Finding, Flow, Kept, Level, Role, SecretBook,
+    SentAndReceived, Trace, Verdict,
 };
 use crate::scenario::{Assertion, Scenario};
 use crate::target::{Baseline, Field, FlowBinding, Library, OutcomeKind};
@@ -111,7 +113,10 @@ impl Court {
         };
         let mut found = Vec::new();
         if !right {
-            found.push((format!("`{}` instead of `{}`", class.name(), expected.word()), true));
+            let clause = promised(self.binding.flow, &exchange.operation, expected);
+            let clause = clause.map(|id| format!(" ({id})")).unwrap_or_default();
+            let what = format!("`{}` instead of `{}`{clause}", class.name(), expected.word());
+            found.push((what, true));
         }
         found.extend(complaint.filter(|_| right).map(|what| (what, true)));
         let trace = self.trace(exchange.clone(), token);
@@ -127,7 +132,14 @@ impl Court {
             let breaks = matches!(finding.verdict, Verdict::Fail | Verdict::Warn);
             if breaks && !self.accepts(&finding) {
                 let wrong = finding.verdict == Verdict::Fail && finding.level == Level::Must;
-                found.push((format!("breaks {}: {}", finding.check, finding.title), wrong));
+                let covers: Vec<&str> = finding.covers.iter().map(ClauseId::as_str).collect();
+                let clauses = if covers.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", covers.join(", "))
+                };
+                found
+                    .push((format!("breaks {}: {}{clauses}", finding.check, finding.title), wrong));
             }
         }
         let book = self.book(token, &exchange);
@@ -233,6 +245,24 @@ impl Court {
     }
 }
 
+/// The clause that says what a validation is answered with: one of a good token, or one of a token that was never issued.
+fn promised(flow: Flow, operation: &str, expected: &Expected) -> Option<&'static str> {
+    let (accepted, denied) = match flow {
+        Flow::GatewayButton => ("BTN-40", "BTN-44"),
+        Flow::ChannelLogin => ("CHN-15", "CHN-16"),
+        Flow::VisitorLogin => ("VMS-28", "VMS-31"),
+        Flow::JwtLogin => ("JWT-40", "JWT-44"),
+        Flow::EnvironmentToken => ("SUC-15", "SUC-16"),
+        Flow::Common => return None,
+    };
+    match expected.word() {
+        _ if operation != "validate" => None,
+        "accepted" => Some(accepted),
+        "denied" => Some(denied),
+        _ => None,
+    }
+}
+
 /// A complaint with how often it was made.
 #[derive(Clone, Debug)]
 pub(super) struct Tallied {
@@ -307,18 +337,36 @@ pub(super) struct Clerk {
     pub(super) tallies: Vec<Tallied>,
     /// How many answers were judged in full.
     pub(super) judged: u64,
+    /// How much of each tally was told already.
+    told: Vec<u64>,
 }
 
 impl Clerk {
     pub(super) fn new(court: Arc<Court>, cases: usize) -> Self {
         let memories = (0..cases).map(|_| Memory::default()).collect();
-        Self { court, memories, tallies: Vec::new(), judged: 0 }
+        Self { court, memories, tallies: Vec::new(), judged: 0, told: Vec::new() }
     }
 
     /// The same clerk, with nothing left where it was.
     pub(super) fn retire(&mut self) -> Self {
         let empty = Self::new(Arc::clone(&self.court), 0);
         std::mem::replace(self, empty)
+    }
+
+    /// A second of the recorder with what was wrong in it, where somebody watches.
+    pub(super) fn sign(&mut self, mut slice: Slice) -> Slice {
+        let Some(detail) = &mut slice.detail else { return slice };
+        self.told.resize(self.tallies.len(), 0);
+        for (tallied, told) in self.tallies.iter().zip(&mut self.told) {
+            let count = tallied.count - *told;
+            if count > 0 {
+                let Complaint { what, wrong, .. } = &tallied.complaint;
+                let (case, what, wrong) = (tallied.case, what.clone(), *wrong);
+                detail.complaints.push(Grievance { case, what, wrong, count });
+            }
+            *told = tallied.count;
+        }
+        slice
     }
 
     /// The ruling on an answer that is known already.

@@ -136,6 +136,11 @@ impl Form {
         self.request.method == "HEAD"
     }
 
+    /// The method.
+    pub(super) fn method(&self) -> &str {
+        &self.request.method
+    }
+
     /// How many bytes of content it has.
     pub(super) fn content(&self) -> usize {
         self.request.body.0.len()

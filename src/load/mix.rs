@@ -64,6 +64,16 @@ impl Mix {
     }
 }
 
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (kind, share)) in self.0.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{kind}={share}")?;
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for Mix {
     type Err = String;
 
@@ -99,6 +109,7 @@ mod tests {
     fn a_mix_is_read_with_its_shares() {
         let mix: Mix = "valid=98, unknown=1.5,malformed=0.5".parse().unwrap();
         assert_eq!(mix.0, [(Kind::Valid, 98.0), (Kind::Unknown, 1.5), (Kind::Malformed, 0.5)]);
+        assert_eq!(mix.to_string(), "valid=98,unknown=1.5,malformed=0.5");
         for (at, (kind, name)) in Kind::ALL.iter().enumerate() {
             assert_eq!((*kind as usize, kind.name()), (at, *name));
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::shard::Turn;
 use crate::model::parse_duration;
 use crate::source::Random;
 
@@ -119,6 +120,13 @@ impl Pacer {
         self.requests_until(to) - self.requests_until(from)
     }
 
+    /// How many requests become due in the time between two moments, of those that have this turn.
+    pub(super) fn due_between(&self, from: Duration, to: Duration, turn: Turn) -> u64 {
+        let (from, to) = (self.requests_until(from).ceil(), self.requests_until(to).ceil());
+        let before = |end: f64| (end as u64).saturating_sub(turn.first).div_ceil(turn.step);
+        before(to) - before(from)
+    }
+
     /// The moment at which request `n` is due, counted from the start; the first is number 0 and due at once.
     /// `None` behind the end of the last stage.
     pub fn due(&self, n: u64) -> Option<Duration> {
@@ -158,24 +166,19 @@ impl Pacer {
 pub(super) struct Share {
     pacer: Arc<Pacer>,
     position: f64,
-    step: f64,
+    step: u64,
     random: Option<Random>,
 }
 
 impl Share {
-    /// The share of a worker: every so-and-so-many-th request, or a Poisson process of its own; processes that are
-    /// laid over each other are one again.
-    pub(super) fn new(
-        pacer: Arc<Pacer>,
-        arrival: Arrival,
-        worker: usize,
-        workers: usize,
-        seed: u64,
-    ) -> Self {
-        let mut share = Self { pacer, position: worker as f64, step: workers as f64, random: None };
+    /// The share of whoever has this turn. The moments of a Poisson process are drawn by everybody from the same seed,
+    /// and each takes its own: together they are one process, however it is divided.
+    pub(super) fn new(pacer: Arc<Pacer>, arrival: Arrival, turn: Turn, seed: u64) -> Self {
+        let Turn { first, step } = turn;
+        let mut share = Self { pacer, position: first as f64, step, random: None };
         if arrival == Arrival::Poisson {
-            share.random = Some(Random::derive(seed, &format!("arrivals of worker {worker}")));
-            share.position = share.gap();
+            share.random = Some(Random::derive(seed, "arrivals"));
+            share.position = share.gaps(first + 1);
         }
         share
     }
@@ -183,24 +186,29 @@ impl Share {
     /// When the next request of the share is due, in nanoseconds from the start.
     pub(super) fn next_due(&mut self) -> Option<u64> {
         let moment = self.pacer.moment(self.position)?;
-        self.position += self.gap();
+        self.position += self.gaps(self.step);
         u64::try_from(moment.as_nanos()).ok()
     }
 
-    fn gap(&mut self) -> f64 {
+    /// So many gaps of the schedule, one after the other.
+    fn gaps(&mut self, count: u64) -> f64 {
         match &mut self.random {
-            // Between 0 and 1, and never 0.
-            Some(random) => {
-                -(((random.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64).ln() * self.step
-            }
-            None => self.step,
+            Some(random) => (0..count).map(|_| exponential(random)).sum(),
+            None => count as f64,
         }
     }
+}
+
+/// A gap of a Poisson process with one event a unit.
+fn exponential(random: &mut Random) -> f64 {
+    // Between 0 and 1, and never 0.
+    -(((random.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64).ln()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::shard::Shard;
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -258,7 +266,8 @@ mod tests {
         let pacer = Arc::new(Pacer::new(&[Stage::steady(seconds(2), 333.3)]));
         let mut all: Vec<u64> = (0..3)
             .flat_map(|worker| {
-                let mut share = Share::new(Arc::clone(&pacer), Arrival::Constant, worker, 3, 1);
+                let turn = Turn { first: worker, step: 3 };
+                let mut share = Share::new(Arc::clone(&pacer), Arrival::Constant, turn, 1);
                 std::iter::from_fn(move || share.next_due()).collect::<Vec<_>>()
             })
             .collect();
@@ -272,7 +281,8 @@ mod tests {
     fn poisson_gaps_are_exponential_and_repeat_with_their_seed() {
         let pacer = Arc::new(Pacer::new(&[Stage::steady(seconds(100), 1_000.0)]));
         let take = |seed| {
-            let mut share = Share::new(Arc::clone(&pacer), Arrival::Poisson, 0, 1, seed);
+            let turn = Turn { first: 0, step: 1 };
+            let mut share = Share::new(Arc::clone(&pacer), Arrival::Poisson, turn, seed);
             std::iter::from_fn(move || share.next_due()).collect::<Vec<_>>()
         };
         let moments = take(1);
@@ -284,6 +294,33 @@ mod tests {
             let share = long as f64 / moments.len() as f64;
             let wanted = (-multiple).exp();
             assert!((share - wanted).abs() < 0.01, "{multiple}: {share} instead of {wanted}");
+        }
+    }
+
+    #[test]
+    fn shards_of_a_schedule_are_due_when_the_whole_is_and_no_moment_is_due_twice() {
+        let pacer = Arc::new(Pacer::new(&parse_stages("2s:0-500,3s:500").unwrap()));
+        let take = |arrival, turn| {
+            let mut share = Share::new(Arc::clone(&pacer), arrival, turn, 7);
+            std::iter::from_fn(move || share.next_due()).collect::<Vec<_>>()
+        };
+        let (from, to) = (seconds(2), seconds(5));
+        for arrival in [Arrival::Constant, Arrival::Poisson] {
+            let whole = take(arrival, Turn { first: 0, step: 1 });
+            let mut all = Vec::new();
+            let mut asked = 0;
+            for (shard, workers) in [("1/3", 2), ("2/3", 1), ("3/3", 4)] {
+                let shard: Shard = shard.parse().unwrap();
+                (0..workers).for_each(|worker| {
+                    all.extend(take(arrival, Turn::new(shard, worker, workers)));
+                });
+                asked += pacer.due_between(from, to, Turn::new(shard, 0, 1));
+            }
+            all.sort_unstable();
+            // Sums of gaps are added up in another order.
+            let near = all.iter().zip(&whole).all(|(part, whole)| part.abs_diff(*whole) <= 1_000);
+            assert!(all.len() == whole.len() && near, "{arrival}");
+            assert_eq!(asked, 1_500);
         }
     }
 

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use super::client::ClientWorker;
 use super::court::Clerk;
+use super::detail::{CaseColumn, Columns};
 use super::pacer::{Arrival, Pacer, Share, Stage};
 use super::prepare::Prepared;
-use super::recorder::{Recorder, Slice};
+use super::recorder::{Failure, Recorder, Slice};
 use super::renewal::Renewal;
 use super::run::{LoadError, LoadSettings, Model};
 use super::script::{Script, ScriptWorker};
+use super::shard::Turn;
 use super::stream::Endpoint;
 use super::table::Table;
-use super::worker::{Orders, Shared, Work, Worker};
+use super::worker::{Orders, Ramp, Shared, Work, Worker};
 use crate::model::CaseReport;
 use crate::source::Random;
 use crate::wire::{Origin, Transport, WireSettings, tls_settings};
@@ -32,6 +34,8 @@ pub(super) struct Plan<'a> {
     pub(super) table: Table,
     /// When the valid tokens have to be renewed.
     pub(super) renewal: Option<Renewal>,
+    /// How far the target's clock is ahead: between these two, in seconds.
+    pub(super) skew: Option<(f64, f64)>,
     users: Users<'a>,
 }
 
@@ -85,6 +89,7 @@ impl<'a> Plan<'a> {
                 notes: prepared.notes.clone(),
             },
             renewal: prepared.renewal,
+            skew: prepared.skew,
             users,
         }
     }
@@ -97,6 +102,7 @@ impl<'a> Plan<'a> {
             schedule: schedule(settings),
             table: script.table(),
             renewal: None,
+            skew: None,
             users: Users::Script(Arc::clone(script)),
         }
     }
@@ -115,6 +121,27 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// What the numbers of a detailed second are about.
+    pub(super) fn columns(&self) -> Columns {
+        let asked = |at: usize| match &self.users {
+            Users::Own(prepared, _) | Users::Client(prepared) => {
+                let case = prepared.pool.case(at);
+                (case.operation.clone(), case.form.method().to_owned())
+            }
+            Users::Script(_) => (String::new(), String::new()),
+        };
+        let cases = self.table.cases.iter().enumerate().map(|(at, case)| {
+            let (operation, method) = asked(at);
+            CaseColumn { name: case.name.clone(), operation, method }
+        });
+        Columns {
+            cases: cases.collect(),
+            outcomes: self.table.outcomes.clone(),
+            failures: Failure::ALL.iter().map(|(_, name)| *name).collect(),
+            scheduled: self.schedule.is_some(),
+        }
+    }
+
     /// The moment at which nothing is sent any more.
     fn end(&self) -> Duration {
         match (&self.schedule, &self.settings.model) {
@@ -130,13 +157,16 @@ impl<'a> Plan<'a> {
         number: usize,
         shared: Arc<Shared>,
         seconds: mpsc::Sender<Slice>,
+        detailed: bool,
     ) -> Result<AnyWorker, LoadError> {
         let settings = self.settings;
         let orders = self.orders(number);
         let (cases, outcomes) = (self.table.cases.len(), self.table.outcomes.len());
         let recorder = Recorder::new(settings.warm_up, self.schedule.is_some(), cases, outcomes);
+        let recorder = if detailed { recorder.detailed(cases) } else { recorder };
         let share = self.schedule.as_ref().map(|(pacer, arrival)| {
-            Share::new(Arc::clone(pacer), *arrival, number, settings.workers, settings.seed)
+            let turn = Turn::new(settings.shard, number, settings.workers);
+            Share::new(Arc::clone(pacer), *arrival, turn, settings.seed)
         });
         let judge = |prepared: &Prepared| {
             let clerk = Clerk::new(Arc::clone(&prepared.court), cases);
@@ -192,7 +222,8 @@ impl<'a> Plan<'a> {
             deadline: settings.deadline,
             limit: settings.max_answer_bytes,
             keep_alive: settings.keep_alive,
-            random: Random::derive(settings.seed, &format!("worker {number}")),
+            ramp: settings.ramped.map(|pace| Ramp { number, workers, pace: pace.0 }),
+            random: Random::derive(settings.seed, &settings.shard.stream(number)),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::form::{Form, Tokens};
 use super::mix::{Kind, Mix};
 use super::pool::{Case, Pool, Popularity};
 use super::renewal::{FreshTokens, Renewal};
+use super::start::skew;
 use super::workload::Workload;
 use crate::clock::Clock;
 use crate::engine::{Engine, Settings};
@@ -69,6 +70,8 @@ pub struct Asked {
     pub popularity: Popularity,
     /// Whether connections stay open.
     pub keep_alive: bool,
+    /// Whether other machines do a part of the same run, with tokens of their own.
+    pub among_others: bool,
 }
 
 /// Everything that a run needs.
@@ -83,9 +86,16 @@ pub struct Prepared {
     pub(super) sample: Response,
     /// When the valid tokens have to be renewed; none where they do not expire, or cannot be renewed.
     pub(super) renewal: Option<Renewal>,
+    /// How far the target's clock is ahead: between these two, in seconds.
+    pub(super) skew: Option<(f64, f64)>,
 }
 
 impl Prepared {
+    /// What is asked.
+    pub const fn flow(&self) -> Flow {
+        self.flow
+    }
+
     /// Whether tokens are to be renewed while the run goes on.
     pub const fn expires(&self) -> bool {
         self.renewal.is_some()
@@ -112,14 +122,17 @@ impl Ground<'_> {
         asked: &Asked,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Prepared, PrepareError> {
+        self.can_be_divided(asked)?;
         if asked.workload != Workload::Validate {
             return self.turns(asked, progress).await;
         }
         let mut notes = Vec::new();
         // The clock moves for expired tokens, so these come first, and valid ones last.
         let mut others = self.ended(&asked.mix).await?;
-        let obtained = Instant::now();
+        let (obtained, before) = (Instant::now(), SystemTime::now());
         let (first, exchange) = self.first(&asked.given).await?;
+        let after = SystemTime::now();
+        let skew = exchange.reply.as_ref().ok().and_then(|reply| skew(reply, before, after));
         let mut valid = if asked.given.is_empty() {
             self.valid(&first, asked.tokens, progress, &mut notes).await?
         } else {
@@ -164,6 +177,7 @@ impl Ground<'_> {
             pool: Arc::new(Pool::new(cases, asked.popularity)),
             notes,
             flow: self.flow,
+            skew,
         })
     }
 
@@ -371,7 +385,7 @@ impl Ground<'_> {
     }
 
     /// A request that hands out one token more without ending another, and the field that the token is in.
-    fn minting(&self, first: &str) -> Option<(String, &'static str)> {
+    pub(super) fn minting(&self, first: &str) -> Option<(String, &'static str)> {
         let replaced = |gap: &str, word: &str| {
             let choices = self.profile.flows.get(&self.flow).map(|flow| &flow.choices);
             choices.and_then(|choices| choices.get(gap)).is_some_and(|choice| choice == word)

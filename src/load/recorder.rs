@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::detail::{CaseDetail, Detail};
 use crate::stats::Histogram;
 
 /// Nanoseconds.
@@ -78,6 +79,8 @@ pub(super) struct Slice {
     pub(super) sent: u64,
     /// The longest that a request was written late.
     pub(super) latest: u64,
+    /// More of it, where somebody watches.
+    pub(super) detail: Option<Box<Detail>>,
 }
 
 impl Slice {
@@ -88,6 +91,9 @@ impl Slice {
         self.failed += other.failed;
         self.sent += other.sent;
         self.latest = self.latest.max(other.latest);
+        if let (Some(mine), Some(other)) = (&mut self.detail, &other.detail) {
+            mine.add(other);
+        }
     }
 }
 
@@ -130,22 +136,34 @@ impl Recorder {
         }
     }
 
+    /// The same with more written down of each second.
+    pub(super) fn detailed(mut self, cases: usize) -> Self {
+        self.slice.detail = Some(Box::new(Detail::new(cases, self.outcomes)));
+        self
+    }
+
     const fn counts_from(&self, due: u64) -> bool {
         due >= self.from
     }
 
     /// A request was written; `free` is when it could have been at the earliest.
     #[inline]
-    pub(super) fn sent(&mut self, due: u64, free: u64, sent: u64, bytes: usize) {
+    pub(super) fn sent(&mut self, due: u64, free: u64, sent: u64, (case, bytes): (usize, usize)) {
         if !self.counts_from(due) {
             return;
         }
         self.counts.sent += 1;
         self.slice.sent += 1;
         self.counts.bytes_sent += bytes as u64;
+        if let Some(detail) = self.detail(case) {
+            detail.sent += 1;
+        }
         if self.scheduled {
             let late = sent.saturating_sub(due.max(free));
             self.lateness.record(late);
+            if let Some(detail) = &mut self.slice.detail {
+                detail.lateness.record(late);
+            }
             self.slice.latest = self.slice.latest.max(late);
         }
     }
@@ -164,10 +182,28 @@ impl Recorder {
         let response = moments.done.saturating_sub(moments.due);
         self.slice.response.record(response);
         if self.scheduled {
-            self.service.record(moments.done.saturating_sub(moments.sent));
+            let service = moments.done.saturating_sub(moments.sent);
+            self.service.record(service);
+            if let Some(detail) = &mut self.slice.detail {
+                detail.service.record(service);
+            }
         }
         self.counts.bytes_received += bytes as u64;
+        if let Some(detail) = self.detail(case) {
+            detail.response.record(response);
+            detail.wrong += u64::from(ruling.wrong);
+            detail.bytes += bytes as u64;
+            if let Some(count) = detail.outcomes.get_mut(usize::from(ruling.outcome)) {
+                *count += 1;
+            }
+        }
         self.mended(case, ruling);
+    }
+
+    /// What is written down of a case in detail, where somebody watches.
+    #[inline]
+    fn detail(&mut self, case: usize) -> Option<&mut CaseDetail> {
+        self.slice.detail.as_mut()?.cases.get_mut(case)
     }
 
     /// Counts an answer and no time: that of a request beside what is measured.
@@ -181,12 +217,18 @@ impl Recorder {
         self.slice.wrong += u64::from(ruling.wrong);
     }
 
-    pub(super) fn failed(&mut self, due: u64, failure: Failure, reason: String) {
+    pub(super) fn failed(&mut self, due: u64, case: usize, failure: Failure, reason: String) {
         if !self.counts_from(due) {
             return;
         }
         self.slice.failed += 1;
         self.counts.failures[failure as usize] += 1;
+        if let Some(detail) = &mut self.slice.detail {
+            detail.reasons[failure as usize].get_or_insert_with(|| reason.clone());
+            if let Some(case) = detail.cases.get_mut(case) {
+                case.failures[failure as usize] += 1;
+            }
+        }
         self.counts.reasons[failure as usize].get_or_insert(reason);
     }
 
@@ -203,8 +245,11 @@ impl Recorder {
     /// Takes what was recorded since the last second ended.
     pub(super) fn take_slice(&mut self) -> Slice {
         let slice = self.slice.clone();
-        let Slice { response, wrong, failed, sent, latest, .. } = &mut self.slice;
+        let Slice { response, wrong, failed, sent, latest, detail, .. } = &mut self.slice;
         response.clear();
+        if let Some(detail) = detail {
+            detail.clear();
+        }
         (*wrong, *failed, *sent, *latest) = (0, 0, 0, 0);
         slice
     }

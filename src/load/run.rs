@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use super::detail::{Columns, Detail};
 use super::null::NullServer;
 use super::pacer::{Arrival, Stage};
 use super::plan::Plan;
@@ -12,11 +13,13 @@ use super::prepare::{PrepareError, Prepared};
 use super::renewal::{FreshTokens, TokenUpkeep};
 use super::script::Script;
 use super::seconds::Seconds;
+use super::shard::Shard;
+use super::start;
 use super::stream::Endpoint;
 use super::threshold::Threshold;
 use super::verdict;
 use super::worker::{Shared, Work};
-use crate::model::{LoadReport, SecondReport};
+use crate::model::{LoadReport, LoadSetup, SecondReport};
 use crate::stats::Histogram;
 use crate::wire::{TlsRoots, Transport};
 
@@ -60,7 +63,20 @@ pub struct LoadSettings {
     pub thresholds: Vec<Threshold>,
     /// Answers a second that the generator gets at most, where that was tried.
     pub calibrated: Option<f64>,
+    /// Which part of a larger run it is. Connections and requests are those of the part; rates are those of the whole.
+    pub shard: Shard,
+    /// When to begin; without it as soon as everything is ready.
+    pub start_at: Option<SystemTime>,
+    /// Whether users come and go while it runs, as [`Stop::users`] says, from nobody up to `connections`.
+    pub ramped: Option<Pace>,
+    /// How it was set up, for the report.
+    pub setup: LoadSetup,
 }
+
+/// How fast each user of a run sends, whose number changes: so many requests a second, or, without that, the next one when the
+/// last one is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace(pub Option<f64>);
 
 /// Why a run did not take place.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +97,21 @@ pub trait Watcher {
     /// When what is shown or written could not be.
     fn second(&mut self, report: &SecondReport, response: &Histogram) -> std::io::Result<()>;
 
+    /// Wants to know more of each second, of what these columns say. Asked once, before the run begins.
+    fn wants_detail(&mut self, columns: &Columns) -> bool {
+        let _ = columns;
+        false
+    }
+
+    /// More of a second that is over, where that was wanted.
+    ///
+    /// # Errors
+    /// As for [`Self::second`].
+    fn detail(&mut self, report: &SecondReport, detail: &Detail) -> std::io::Result<()> {
+        let _ = (report, detail);
+        Ok(())
+    }
+
     /// The valid tokens will expire soon: gets new ones. `None` when that is not its business.
     fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {
         None
@@ -95,6 +126,16 @@ impl Stop {
     /// Ends the run as soon as may be; its report is still made.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the run when what is under way is answered. That is no interruption.
+    pub fn finish(&self) {
+        self.0.finish();
+    }
+
+    /// Lets users come or go until there are so many, in a run whose settings allow that.
+    pub fn users(&self, users: usize) {
+        self.0.want(users);
     }
 
     /// Whether somebody wants the run to end.
@@ -149,6 +190,7 @@ pub fn calibrate(
         warm_up: Duration::ZERO,
         transport: Transport::default(),
         thresholds: Vec::new(),
+        start_at: None,
         ..settings.clone()
     };
     let plan = Plan::over(prepared, &settings, Endpoint::Tcp(server.address));
@@ -175,9 +217,11 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     let barrier = Arc::new(Barrier::new(settings.workers + 1));
     let start: Arc<OnceLock<Instant>> = Arc::default();
     let (seconds_done, slices) = mpsc::channel();
+    let detailed = watcher.wants_detail(&plan.columns());
     let mut threads = Vec::new();
     for number in 0..settings.workers {
-        let mut worker = plan.worker(number, Arc::clone(&stop.0), seconds_done.clone())?;
+        let to = seconds_done.clone();
+        let mut worker = plan.worker(number, Arc::clone(&stop.0), to, detailed)?;
         let (done, barrier, start) = (done.clone(), Arc::clone(&barrier), Arc::clone(&start));
         let named = thread::Builder::new().name(format!("load-{number}"));
         threads.push(named.spawn(move || {
@@ -197,8 +241,9 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     let why = ready.into_iter().find_map(|(_, why)| why);
     // Whoever ends the run before it began gets an empty report, not an error.
     let begins = up > 0 || stop.is_set();
-    if begins {
-        start.get_or_init(Instant::now);
+    let begun = begins.then(|| start::wait(settings.start_at, stop));
+    if let Some((moment, _)) = begun {
+        start.get_or_init(|| moment);
     }
     barrier.wait();
     if !begins {
@@ -219,19 +264,45 @@ fn run(plan: &Plan<'_>, watcher: &mut dyn Watcher, stop: &Stop) -> Result<LoadRe
     seconds.finish(watcher)?;
     let mut report = plan.table.report(plan, works, seconds);
     report.interrupted = stop.is_set();
-    report.notes.extend(plan.remark());
-    report.notes.extend(verdict::wave(&report));
+    if settings.ramped.is_some() {
+        report.connections = stop.0.most_users();
+    }
     report.notes.extend(upkeep.note());
-    if up < settings.connections && settings.keep_alive {
+    report.start = begun.map(|(_, at)| start::report(at, settings.start_at, plan.skew));
+    report.notes.extend(remarks(plan, &report, (up, why)));
+    report.invalid = verdict::invalid(&report);
+    report.thresholds = settings.thresholds.iter().map(|one| one.hold(&report)).collect();
+    Ok(report)
+}
+
+/// What a reader of the report should know.
+fn remarks(
+    plan: &Plan<'_>,
+    report: &LoadReport,
+    (up, why): (usize, Option<String>),
+) -> Vec<String> {
+    let settings = plan.settings;
+    let mut notes: Vec<String> = Vec::new();
+    notes.extend(plan.remark());
+    notes.extend(shard_note(settings.shard));
+    notes.extend(settings.start_at.and(report.start.as_ref()).and_then(start::note));
+    notes.extend(verdict::wave(report));
+    if up < settings.connections && settings.keep_alive && settings.ramped.is_none() {
         let why = why.unwrap_or_default();
-        report.notes.push(format!(
+        notes.push(format!(
             "{up} of {} connections could be made at the start: {why}",
             settings.connections
         ));
     }
-    report.invalid = verdict::invalid(&report);
-    report.thresholds = settings.thresholds.iter().map(|one| one.hold(&report)).collect();
-    Ok(report)
+    notes
+}
+
+/// What a reader of the report of a shard should know.
+fn shard_note(shard: Shard) -> Option<String> {
+    (!shard.is_whole()).then(|| {
+        let (number, of) = (shard.number(), shard.of());
+        format!("this is shard {number} of {of}: `gatecrash merge` puts the reports of all of them together")
+    })
 }
 
 /// What a worker brings back.

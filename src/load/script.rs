@@ -189,7 +189,7 @@ impl User {
             Ok(connection) => connection,
             Err(error) => {
                 let mut desk = self.desk.borrow_mut();
-                return desk.recorder.failed(u64::MAX, Failure::Connect, error.to_string());
+                return desk.recorder.failed(u64::MAX, 0, Failure::Connect, error.to_string());
             }
         };
         let mut seeds = Random::derive(script.seed, &format!("user {}", self.number));
@@ -265,7 +265,7 @@ impl Desk {
             // It was counted as a request without an answer.
             StopKind::Unreachable => {}
             StopKind::Absent | StopKind::Missing | StopKind::Harness => {
-                self.recorder.failed(u64::MAX, Failure::Stopped, why);
+                self.recorder.failed(u64::MAX, 0, Failure::Stopped, why);
                 return false;
             }
         }
@@ -277,14 +277,14 @@ impl Desk {
         let done = whole(exchange.timing.done);
         self.left = self.left.saturating_sub(1);
         self.last = self.last.max(done);
-        self.recorder.sent(due, free, sent, exchange.request.body.0.len());
+        let case = script.case(exchange);
+        self.recorder.sent(due, free, sent, (case, exchange.request.body.0.len()));
         match &exchange.reply {
-            Err(error) => self.recorder.failed(due, failure(error), error.to_string()),
+            Err(error) => self.recorder.failed(due, case, failure(error), error.to_string()),
             Ok(reply) => {
                 self.judged += 1;
                 let ruling = Ruling { outcome: script.outcome(exchange), wrong: false };
                 let moments = Moments { due, sent, done };
-                let case = script.case(exchange);
                 self.recorder.answered(moments, case, ruling, reply.body.0.len());
             }
         }

@@ -33,12 +33,14 @@ pub(super) struct Seconds {
     /// All response times.
     pub(super) response: Histogram,
     pub(super) timeline: Vec<SecondReport>,
+    /// The response times of each second of the timeline, encoded.
+    pub(super) each: Vec<String>,
 }
 
 impl Seconds {
     pub(super) fn new(workers: usize) -> Self {
-        let (open, response, timeline) = Default::default();
-        Self { workers, open, response, timeline }
+        let (open, response, timeline, each) = Default::default();
+        Self { workers, open, response, timeline, each }
     }
 
     pub(super) fn hear(&mut self, slice: Slice, watcher: &mut dyn Watcher) -> std::io::Result<()> {
@@ -78,6 +80,8 @@ impl Seconds {
             return Ok(());
         }
         self.timeline.push(report);
-        watcher.second(&report, &slice.response)
+        self.each.push(slice.response.encode());
+        watcher.second(&report, &slice.response)?;
+        slice.detail.map_or(Ok(()), |detail| watcher.detail(&report, &detail))
     }
 }

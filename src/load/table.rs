@@ -7,8 +7,12 @@ use super::plan::Plan;
 use super::recorder::{Counts, Failure};
 use super::run::Model;
 use super::seconds::{Seconds, quantiles};
+use super::shard::{Shard, Turn};
 use super::worker::Work;
-use crate::model::{CaseReport, ComplaintReport, FailureReport, Flow, GeneratorReport, LoadReport};
+use crate::model::{
+    CaseReport, ComplaintReport, FailureReport, Flow, GeneratorReport, HistogramsReport,
+    LoadReport, ShardReport,
+};
 use crate::stats::Histogram;
 
 /// The rows and columns of what is counted.
@@ -24,7 +28,7 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn report(&self, plan: &Plan<'_>, works: Vec<Work>, seconds: Seconds) -> LoadReport {
         let settings = plan.settings;
-        let Seconds { response, timeline, .. } = seconds;
+        let Seconds { response, timeline, each, .. } = seconds;
         let mut service = Histogram::default();
         let mut lateness = Histogram::default();
         let mut counts = Counts::default();
@@ -48,12 +52,6 @@ impl Table {
         generator.connects = counts.connects;
         generator.lateness = plan.schedule.is_some().then(|| quantiles(&lateness));
         let elapsed = Duration::from_nanos(last).saturating_sub(settings.warm_up);
-        // A schedule of rounds asks for no number of requests.
-        let schedule = plan.schedule.as_ref().filter(|_| !plan.has_rounds());
-        let asked = schedule.map(|(pacer, _)| {
-            let asked = pacer.requests_between(settings.warm_up, pacer.length()).round() as u64;
-            asked.min(settings.requests.unwrap_or(u64::MAX))
-        });
         LoadReport {
             target: settings.target.clone(),
             flow: self.flow,
@@ -63,7 +61,7 @@ impl Table {
                 Model::Open(_, arrival) => format!("open, {arrival}"),
             },
             connections: settings.connections,
-            asked,
+            asked: asked(plan),
             elapsed,
             sent: counts.sent,
             answers: response.count(),
@@ -82,6 +80,10 @@ impl Table {
             invalid: Vec::new(),
             notes: self.notes.clone(),
             interrupted: false,
+            setup: settings.setup.clone(),
+            shard: shard(settings.shard),
+            start: None,
+            histograms: histograms((&response, &service, &lateness), each),
         }
     }
 
@@ -106,6 +108,35 @@ impl Table {
             exchange: tallied.complaint.exchange,
         };
         tallies.into_iter().map(report).collect()
+    }
+}
+
+/// What the schedule asks for in the measured time; a schedule of rounds asks for no number of requests.
+fn asked(plan: &Plan<'_>) -> Option<u64> {
+    let settings = plan.settings;
+    let (pacer, _) = plan.schedule.as_ref().filter(|_| !plan.has_rounds())?;
+    let (from, to) = (settings.warm_up, pacer.length());
+    let asked = match settings.shard.is_whole() {
+        true => pacer.requests_between(from, to).round() as u64,
+        false => pacer.due_between(from, to, Turn::new(settings.shard, 0, 1)),
+    };
+    Some(asked.min(settings.requests.unwrap_or(u64::MAX)))
+}
+
+fn shard(shard: Shard) -> Option<ShardReport> {
+    let (number, of) = (shard.number(), shard.of());
+    (!shard.is_whole()).then_some(ShardReport { number, of })
+}
+
+fn histograms(
+    (response, service, lateness): (&Histogram, &Histogram, &Histogram),
+    seconds: Vec<String>,
+) -> HistogramsReport {
+    HistogramsReport {
+        response: response.encode(),
+        service: service.encode(),
+        lateness: lateness.encode(),
+        seconds,
     }
 }
 

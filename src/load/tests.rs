@@ -7,7 +7,9 @@ use super::form::{Form, Tokens};
 use super::pacer::{Pacer, Stage};
 use super::pool::Case;
 use super::recorder::{Moments, Recorder};
-use crate::model::{Flow, GeneratorReport, LoadReport, Quantiles, Request};
+use crate::model::{
+    Flow, GeneratorReport, HistogramsReport, LoadReport, LoadSetup, Quantiles, Request,
+};
 use crate::stats::Histogram;
 
 /// A run of a thousand right answers.
@@ -37,6 +39,10 @@ pub(super) fn report() -> LoadReport {
         invalid: Vec::new(),
         notes: Vec::new(),
         interrupted: false,
+        setup: LoadSetup::default(),
+        shard: None,
+        start: None,
+        histograms: HistogramsReport::default(),
     }
 }
 
@@ -74,7 +80,7 @@ fn stalled(pacer: &Pacer) -> Recorder {
         let due = due.as_nanos() as u64;
         let connection = free.iter_mut().min().unwrap();
         let sent = due.max(*connection);
-        recorder.sent(due, *connection, sent, 0);
+        recorder.sent(due, *connection, sent, (0, 0));
         // Four at a time, so that a queue drains within some milliseconds.
         let done = awake(awake(sent).max(server)) + SERVICE;
         server = done - SERVICE * 3 / 4;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::start::too_late;
 use crate::model::LoadReport;
 
 /// Less of the asked rate than this was not the asked load.
@@ -27,6 +28,7 @@ pub(super) fn invalid(report: &LoadReport) -> Vec<String> {
         }
     }
     reasons.extend(limits_of_generator(report));
+    reasons.extend(report.start.as_ref().and_then(too_late));
     let unexpected = report.wrong + report.failed();
     let all = report.answers + report.failed();
     if all == 0 {

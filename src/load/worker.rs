@@ -5,17 +5,20 @@
 
 mod answers;
 mod connection;
+mod ramp;
 mod upkeep;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connection::{Connection, State};
 use mio::{Events, Poll, Token};
+pub(super) use ramp::Ramp;
 
 use super::court::{Clerk, Tallied};
 use super::form::Tokens;
@@ -31,6 +34,11 @@ use crate::source::Random;
 pub(super) struct Shared {
     /// Somebody wants the run to end now.
     pub(super) stop: AtomicBool,
+    /// Somebody wants it to end when what is under way is answered.
+    finish: AtomicBool,
+    /// How many users somebody wants, and how many they were at most.
+    users: AtomicUsize,
+    most_users: AtomicUsize,
     /// How often tokens were renewed.
     generation: AtomicU32,
     /// The tokens that take the place of a case's own ones.
@@ -45,6 +53,28 @@ pub(super) struct Fresh {
 }
 
 impl Shared {
+    pub(super) fn finish(&self) {
+        self.finish.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_finishing(&self) -> bool {
+        self.finish.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn want(&self, users: usize) {
+        self.users.store(users, Ordering::Relaxed);
+        self.most_users.fetch_max(users, Ordering::Relaxed);
+    }
+
+    pub(super) fn users(&self) -> usize {
+        self.users.load(Ordering::Relaxed)
+    }
+
+    /// The most users that there were.
+    pub(super) fn most_users(&self) -> usize {
+        self.most_users.load(Ordering::Relaxed)
+    }
+
     /// Hands out new tokens; workers take them within some milliseconds.
     pub(super) fn hand_out(&self, fresh: Fresh) {
         *self.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
@@ -75,6 +105,8 @@ pub(super) struct Orders {
     pub(super) deadline: Duration,
     pub(super) limit: usize,
     pub(super) keep_alive: bool,
+    /// Whether users come and go.
+    pub(super) ramp: Option<Ramp>,
     /// Which token is next.
     pub(super) random: Random,
 }
@@ -119,6 +151,10 @@ pub(super) struct Worker {
     idle: VecDeque<u32>,
     /// Connections without a stream that are to be made again.
     down: Vec<u32>,
+    /// How many of its connections have a user, from the first on.
+    active: usize,
+    /// Users who keep a pace, with the moment of their next request.
+    paced: BinaryHeap<Reverse<(u64, u32)>>,
     buffer: Box<[u8]>,
     request: Vec<u8>,
     /// The case and the length of the token of the bytes in `request`.
@@ -162,6 +198,8 @@ impl Worker {
             end: u64::try_from(orders.end.as_nanos()).unwrap_or(u64::MAX),
             left: orders.requests.unwrap_or(u64::MAX),
             random: orders.random.clone(),
+            active: if orders.ramp.is_some() { 0 } else { count },
+            paced: BinaryHeap::new(),
             orders,
             endpoint,
             shared,
@@ -192,7 +230,10 @@ impl Worker {
 
     /// Makes the connections before the clock starts. Says how many could be made, and why the first other one could not.
     pub(super) fn prepare(&mut self) -> io::Result<(usize, Option<String>)> {
-        if !self.orders.keep_alive {
+        if self.orders.ramp.is_some() {
+            self.connections.iter_mut().for_each(|one| one.state = State::Parked);
+        }
+        if !self.orders.keep_alive || self.orders.ramp.is_some() {
             return Ok((self.connections.len(), None));
         }
         let from = Instant::now();
@@ -228,7 +269,7 @@ impl Worker {
             match self.connections[at].state {
                 State::Idle => self.free(at, 0),
                 State::Down => self.down.push(at as u32),
-                State::Connecting | State::Busy => {}
+                State::Connecting | State::Busy | State::Parked => {}
             }
         }
         let mut looked = 0;
@@ -258,7 +299,7 @@ impl Worker {
         }
         let ran = self.now();
         // A coordinator that is gone wants to hear nothing.
-        drop(self.seconds.send(self.recorder.take_slice()));
+        drop(self.seconds.send(self.clerk.sign(self.recorder.take_slice())));
         let Clerk { tallies, judged, .. } = self.clerk;
         Ok(Work {
             recorder: self.recorder,
@@ -281,6 +322,7 @@ impl Worker {
             || self.left == 0
             || (self.share.is_some() && self.next_due.is_none())
             || self.shared.stop.load(Ordering::Relaxed)
+            || self.shared.is_finishing()
     }
 
     /// Whether the run is over: what was asked is answered, or nobody waits for it any longer.
@@ -292,6 +334,7 @@ impl Worker {
         // Without a moment to end at, a server that is gone would be asked for ever.
         let gone = || {
             self.end == u64::MAX
+                && self.orders.ramp.is_none()
                 && self.connections.iter().all(|one| one.stream.is_none())
                 && now.saturating_sub(self.last) > 2 * patience
         };
@@ -301,7 +344,8 @@ impl Worker {
 
     /// How long to wait for readiness: until the next request is due, when there is a connection for it.
     fn patience(&mut self, now: u64) -> io::Result<Option<Duration>> {
-        match self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0) {
+        let paced = self.paced.peek().map(|Reverse((due, _))| *due);
+        match self.next_due.filter(|_| !self.idle.is_empty() && self.left > 0).or(paced) {
             Some(due) => self.timer.wake_at(due, now),
             None => Ok(self.timer.patience()),
         }
@@ -310,6 +354,9 @@ impl Worker {
     /// Sends everything that is due, as far as connections are free. The time it is then.
     #[inline]
     fn send_due(&mut self, mut now: u64) -> u64 {
+        if !self.paced.is_empty() {
+            now = self.send_paced(now);
+        }
         while let Some(due) = self.next_due {
             if due > now || self.left == 0 || now >= self.end {
                 break;
@@ -380,7 +427,7 @@ impl Worker {
         let Some(stream) = &mut connection.stream else { return };
         let result = stream.write(&self.request);
         if !self.pool.mends(number) {
-            self.recorder.sent(due, free, now, self.request.len());
+            self.recorder.sent(due, free, now, (number, self.request.len()));
         }
         match result {
             Ok(written) if written == self.request.len() => {}
@@ -406,7 +453,7 @@ impl Worker {
             }
             State::Connecting => self.connecting(at),
             State::Idle if closed => self.drop_idle(at),
-            State::Idle | State::Down => {}
+            State::Idle | State::Down | State::Parked => {}
         }
     }
 
@@ -424,7 +471,13 @@ impl Worker {
     /// The connection can take its next request.
     #[inline]
     fn free(&mut self, at: usize, now: u64) {
+        if self.leaves(at) {
+            return self.park(at);
+        }
         self.connections[at].state = State::Idle;
+        if let Some(pace) = self.orders.ramp.and_then(|ramp| ramp.pace) {
+            return self.keep_pace(at, pace, now);
+        }
         if self.share.is_some() && !self.pool.mends(self.connections[at].place as usize) {
             self.idle.push_back(at as u32);
         } else {

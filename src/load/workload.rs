@@ -44,6 +44,18 @@ struct Part<'a> {
 }
 
 impl Ground<'_> {
+    /// Whether machines that each obtain tokens leave one another's alone.
+    pub(super) fn can_be_divided(&self, asked: &Asked) -> Result<(), PrepareError> {
+        if asked.among_others && asked.given.is_empty() && self.minting("").is_none() {
+            let why = format!(
+                "a new token of {} replaces the one before it, so shards would end one another's tokens; obtain tokens of several accounts once, and give them to every shard with --tokens-from",
+                self.flow
+            );
+            return Err(PrepareError::Unsupported(why));
+        }
+        Ok(())
+    }
+
     /// Makes the cases of a workload whose users go through them in turn.
     pub(super) async fn turns(
         &self,
@@ -59,7 +71,8 @@ impl Ground<'_> {
         };
         let (court, pool) = (Arc::new(self.court(secrets)?), Arc::new(pool));
         let sample = sample.unwrap_or_default();
-        Ok(Prepared { court, pool, notes: Vec::new(), flow: self.flow, sample, renewal: None })
+        let (notes, skew) = (Vec::new(), None);
+        Ok(Prepared { court, pool, notes, flow: self.flow, sample, renewal: None, skew })
     }
 
     /// A request that hands out a token, the field that it is in, and the token that the request itself needs.
@@ -202,6 +215,7 @@ impl Ground<'_> {
             notes,
             flow: self.flow,
             sample: Response::default(),
+            skew: None,
             renewal: None,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, SentAndReceived};
+use super::{Flow, HistogramsReport, LoadSetup, SentAndReceived, ShardReport, StartReport};
 
 /// Points of a distribution of durations. Written to files in microseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -246,6 +246,18 @@ pub struct LoadReport {
     pub notes: Vec<String>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
+    /// How it was set up.
+    #[serde(default)]
+    pub setup: LoadSetup,
+    /// Which part of a run it is, where it is one.
+    #[serde(default)]
+    pub shard: Option<ShardReport>,
+    /// When it began.
+    #[serde(default)]
+    pub start: Option<StartReport>,
+    /// Everything that was measured, for `merge`.
+    #[serde(default)]
+    pub histograms: HistogramsReport,
 }
 
 impl LoadReport {

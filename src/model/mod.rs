@@ -11,6 +11,7 @@ mod id;
 mod kill_matrix;
 mod leak;
 mod load;
+mod load_part;
 mod moment;
 mod origin;
 mod record;
@@ -31,6 +32,7 @@ pub use load::{
     CapacityReport, CaseReport, ComplaintReport, FailureReport, GeneratorReport, LoadReport,
     ProbeReport, Quantiles, SecondReport, ThresholdReport, ThresholdState,
 };
+pub use load_part::{HistogramsReport, LoadSetup, ShardReport, StartReport};
 pub use moment::{
     Millis, civil_from_unix, parse_civil, parse_duration, parse_http_date, unix_from_civil,
 };

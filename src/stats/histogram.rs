@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
-use hdrhistogram::serialization::V2DeflateSerializer;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
 /// Durations from a nanosecond to an hour, kept to three significant digits in a fixed amount of memory (about
 /// 270 KiB). What is longer counts as an hour.
@@ -65,7 +67,58 @@ impl Histogram {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).min(LONGEST);
         self.0.len() - self.0.count_between(0, limit)
     }
+
+    /// Each duration that it holds, in nanoseconds as far as it tells them apart, with how often it was recorded; in
+    /// rising order.
+    pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.0
+            .iter_recorded()
+            .map(|one| (self.0.median_equivalent(one.value_iterated_to()), one.count_at_value()))
+    }
+
+    /// Everything that it holds, as other tools for HdrHistogram read it: base64 of a V2 compressed histogram. Nothing is
+    /// lost. Empty when it is empty.
+    pub fn encode(&self) -> String {
+        let mut bytes = Vec::new();
+        if self.count() == 0 {
+            return String::new();
+        }
+        V2DeflateSerializer::new()
+            .serialize(&self.0, &mut bytes)
+            .expect("a vector takes every byte");
+        STANDARD.encode(bytes)
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// When it is no such histogram, or one with other bounds.
+    pub fn decode(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        if text.len() > LONGEST_TEXT {
+            return Err(format!("a histogram of {} characters is too long", text.len()));
+        }
+        let bytes = STANDARD.decode(text).map_err(|error| format!("it is no base64: {error}"))?;
+        let read: hdrhistogram::Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|error| format!("it is no compressed HdrHistogram: {error}"))?;
+        let bounds = |one: &hdrhistogram::Histogram<u64>| (one.low(), one.high(), one.sigfig());
+        let mut own = Self::default();
+        if bounds(&read) != bounds(&own.0) {
+            let (low, high, digits) = bounds(&read);
+            return Err(format!(
+                "it holds {low} to {high} ns to {digits} digits; this program has 1 to {LONGEST} ns to 3"
+            ));
+        }
+        own.0 = read;
+        Ok(own)
+    }
 }
+
+/// More than any histogram of these bounds takes.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// A log in the format of HdrHistogram, version 1.3 with V2 compressed histograms: a line for each interval.
 ///
@@ -133,8 +186,8 @@ impl<W: io::Write> HistogramLog<W> {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -193,9 +246,7 @@ mod tests {
         for entry in IntervalLogIterator::new(&bytes) {
             if let LogEntry::Interval(interval) = entry.unwrap() {
                 let encoded = interval.encoded_histogram();
-                let decoded =
-                    base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded)
-                        .unwrap();
+                let decoded = STANDARD.decode(encoded).unwrap();
                 let read: hdrhistogram::Histogram<u64> =
                     deserializer.deserialize(&mut decoded.as_slice()).unwrap();
                 seen.push((interval.start_timestamp(), read.len(), read.max() / 1_000_000));
@@ -203,5 +254,44 @@ mod tests {
         }
         let wanted = [0, 1, 2].map(|n| (Duration::from_secs(n), 1_000, n + 1));
         assert_eq!(seen, wanted, "{}", String::from_utf8_lossy(&bytes));
+    }
+
+    /// All that can be asked of a histogram.
+    fn answers(of: &Histogram) -> (u64, Vec<Duration>, Duration, Duration) {
+        let shares = (0..=20).map(|n| f64::from(n) / 20.0).chain([0.999, 0.9999]);
+        (of.count(), shares.map(|share| of.quantile(share)).collect(), of.mean(), of.longest())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn parts_that_were_written_and_read_back_are_what_one_histogram_of_all_would_have_been(
+            parts in prop::collection::vec(prop::collection::vec(0..2 * LONGEST, 0..200), 1..6),
+        ) {
+            let mut merged = Histogram::default();
+            for part in &parts {
+                merged.add(&Histogram::decode(&of(part.iter().copied()).encode()).unwrap());
+            }
+            let whole = of(parts.into_iter().flatten());
+            prop_assert_eq!(answers(&merged), answers(&whole));
+            prop_assert_eq!(merged.encode(), whole.encode());
+        }
+    }
+
+    #[test]
+    fn what_is_no_histogram_of_this_program_is_refused_with_a_reason() {
+        let mut bytes = Vec::new();
+        let other = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1_000, 2).unwrap();
+        V2DeflateSerializer::new().serialize(&other, &mut bytes).unwrap();
+        for (text, why) in [
+            ("?".to_owned(), "no base64"),
+            ("aGVsbG8=".to_owned(), "no compressed HdrHistogram"),
+            (STANDARD.encode(bytes), "1 to 1000 ns to 2 digits"),
+            ("A".repeat(LONGEST_TEXT + 1), "too long"),
+        ] {
+            let error = Histogram::decode(&text).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        assert_eq!(Histogram::decode("").unwrap().count(), 0);
     }
 }

@@ -7,7 +7,7 @@ use gatecrash::cli::Exit;
 use crate::support::{files, gatecrash, library, relative, root};
 
 /// Which module may name which: arrows point down only, and the two halves of layer four do not know each other.
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("source", &[]),
     ("stats", &["source"]),
@@ -41,6 +41,8 @@ const EDGES: [(&str, &[&str]); 19] = [
         "load",
         &["model", "source", "stats", "scenario", "target", "wire", "hook", "clock", "engine"],
     ),
+    ("locust", &["model"]),
+    ("metrics", &["stats"]),
     ("draft", &["model", "source", "scenario", "target"]),
     ("selftest", &["model", "scenario", "target", "engine", "event", "check", "fuzz"]),
     ("report", &["model", "stats", "event"]),
@@ -48,7 +50,8 @@ const EDGES: [(&str, &[&str]); 19] = [
         "cli",
         &[
             "model", "source", "contract", "scenario", "target", "wire", "hook", "clock", "engine",
-            "event", "check", "fuzz", "load", "draft", "selftest", "report", "stats",
+            "event", "check", "fuzz", "load", "locust", "metrics", "draft", "selftest", "report",
+            "stats",
         ],
     ),
 ];

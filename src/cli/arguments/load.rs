@@ -1,5 +1,6 @@
 //! The arguments of a load run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use clap::{Args, ValueEnum};
 #[cfg(feature = "reference-server")]
 use super::Altered;
 use super::Reach;
-use crate::load::{FASTEST, Mix, Stage, Threshold, parse_stages};
+use crate::load::{FASTEST, Mix, Shard, Stage, StartAt, Threshold, parse_stages};
 use crate::model::{Flow, parse_duration};
 
 #[derive(Debug, Args)]
@@ -66,6 +67,16 @@ pub(in crate::cli) struct Load {
     /// Searches the highest rate that keeps the thresholds, from --rate or 1000 a second on; each rate is tried for the duration.
     #[arg(long, requires = "threshold", conflicts_with_all = ["stages", "requests"])]
     pub(in crate::cli) find_capacity: bool,
+    /// Does one part of a run that several machines share: `2/8` is the second of eight. All are given the same arguments and the
+    /// same seed; rates, connections, tokens and requests are those of the whole run. `gatecrash merge` puts the reports together.
+    #[arg(long, value_name = "I/N", requires = "target", requires = "seed", conflicts_with_all = ["find_capacity", "calibrate", "scenario"])]
+    pub(in crate::cli) shard: Option<Shard>,
+    /// Begins at this moment, and not when everything is ready: `2026-01-31T12:00:00Z`, seconds since 1970, or `+30s`.
+    #[arg(long, value_name = "TIME", conflicts_with = "find_capacity", allow_hyphen_values = true)]
+    pub(in crate::cli) start_at: Option<StartAt>,
+    /// Answers scrapes of live metrics at this address, as Prometheus makes them: http://ADDR/metrics, OpenMetrics text.
+    #[arg(long, value_name = "ADDR", conflicts_with = "find_capacity")]
+    pub(in crate::cli) metrics: Option<SocketAddr>,
     /// Worker threads; half of the processors without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(in crate::cli) workers: Option<u16>,

@@ -1,8 +1,10 @@
 //! `gatecrash load`.
 
 mod capacity;
+mod settings;
 mod supply;
 mod users;
+pub(super) mod watched;
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -11,21 +13,21 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use self::supply::Supply;
-use crate::cli::arguments::{ArrivalMode, Load};
+pub(super) use self::settings::settings;
+pub(super) use self::supply::Supply;
+use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, TargetError, UsageError};
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, shelf, target};
-use crate::engine::Connection;
 use crate::load::{
-    Arrival, FreshTokens, LoadError, LoadSettings, Model, PrepareError, Stage, Stop, Watcher,
-    calibrate, load,
+    Columns, Detail, FreshTokens, LoadError, LoadSettings, PrepareError, Stop, Watcher, calibrate,
+    load,
 };
+use crate::metrics::Endpoint;
 use crate::model::{ComplaintReport, Flow, KnownSecrets, LoadReport, SecondReport, ThresholdState};
 use crate::report::{Document, Format, load_line, write_load};
 use crate::stats::{Histogram, HistogramLog};
@@ -47,24 +49,12 @@ pub(in crate::cli) fn run(
     let mut aim = Aim::find(arguments, &library, scenarios, world)?;
     aim.profile.transport.http2 |= arguments.http2;
     let seed = random_seed(arguments)?;
-    let flow = match arguments.flow.or(first) {
-        Some(flow) => flow,
-        None => *aim.profile.flows.keys().next().context("a profile has a flow")?,
-    };
-    if !aim.profile.flows.contains_key(&flow) {
-        let has: Vec<&str> = aim.profile.flows.keys().map(|flow| flow.name()).collect();
-        let message = format!(
-            "{} does not have the flow {flow}; it has {}",
-            aim.profile.name,
-            has.join(", ")
-        );
-        return Err(UsageError(message).into());
-    }
+    let flow = choose_flow(arguments, &aim.profile)?;
+    let mut settings = settings(arguments, &aim.profile, flow, seed)?;
     let supply = Supply::new(arguments, library, &aim.profile, flow, seed)?;
     let prepared = supply.prepare()?;
     // What is not needed any more is not to be measured either.
     let supply = Some(supply).filter(|_| prepared.expires());
-    let mut settings = settings(arguments, &aim.profile, seed);
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
     announce(flow, &settings);
@@ -74,13 +64,31 @@ pub(in crate::cli) fn run(
     if arguments.calibrate {
         settings.calibrated = Some(calibrate(&prepared, &settings, &stop).map_err(wrong)?.rate);
     }
-    let mut audience = Audience { supply: supply.as_ref(), ..Audience::new(&mut sinks)? };
+    let users = settings.connections as u64;
+    let metrics = watched::open(arguments.metrics, flow, &settings.target, users)?;
+    let mut audience = Audience { supply: supply.as_ref(), metrics, ..Audience::new(&mut sinks)? };
     let report = load(&prepared, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
     conclude(report, &aim, arguments, &mut sinks, world, &mut BufWriter::new(Output))
 }
 
-fn random_seed(arguments: &Load) -> anyhow::Result<u64> {
+/// The flow that is asked for, or the first one of the target; the embedded server's is the first of all.
+pub(super) fn choose_flow(arguments: &Load, profile: &Profile) -> anyhow::Result<Flow> {
+    let first = arguments.target.is_none().then_some(Flow::GatewayButton);
+    let flow = match arguments.flow.or(first) {
+        Some(flow) => flow,
+        None => *profile.flows.keys().next().context("a profile has a flow")?,
+    };
+    if !profile.flows.contains_key(&flow) {
+        let has: Vec<&str> = profile.flows.keys().map(|flow| flow.name()).collect();
+        let message =
+            format!("{} does not have the flow {flow}; it has {}", profile.name, has.join(", "));
+        return Err(UsageError(message).into());
+    }
+    Ok(flow)
+}
+
+pub(super) fn random_seed(arguments: &Load) -> anyhow::Result<u64> {
     match arguments.seed {
         Some(seed) => Ok(seed),
         None => getrandom::u32().map(u64::from).context("the operating system gave no random seed"),
@@ -93,7 +101,7 @@ fn announce(flow: Flow, settings: &LoadSettings) {
 }
 
 /// Adds what a reader should know, and writes the report everywhere.
-fn conclude(
+pub(super) fn conclude(
     mut report: LoadReport,
     aim: &Aim,
     arguments: &Load,
@@ -133,7 +141,7 @@ fn wrong(error: LoadError) -> anyhow::Error {
 }
 
 /// The code that a run comes to: a wrong answer is a finding, valid run or not.
-fn exit(report: &LoadReport, strict: bool) -> Exit {
+pub(super) fn exit(report: &LoadReport, strict: bool) -> Exit {
     let generator = report.generator.idle < 0.02 && report.asked.is_none();
     let only_generator = generator && report.invalid.len() == 1;
     let undecided = report.thresholds.iter().any(|one| one.state == ThresholdState::Undecided);
@@ -155,7 +163,7 @@ fn exit(report: &LoadReport, strict: bool) -> Exit {
 }
 
 /// Each connection is an open file; better said now than as a thousand failures.
-fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
+pub(super) fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit};
@@ -173,15 +181,15 @@ fn files_suffice(arguments: &Load) -> anyhow::Result<()> {
 }
 
 /// The server that is asked.
-struct Aim {
-    profile: Profile,
+pub(super) struct Aim {
+    pub(super) profile: Profile,
     /// Keeps the server alive that was started for the run.
     #[cfg(feature = "reference-server")]
     served: Option<crate::cli::served::Served>,
 }
 
 impl Aim {
-    fn find(
+    pub(super) fn find(
         arguments: &Load,
         library: &Library,
         scenarios: Option<&Path>,
@@ -236,49 +244,6 @@ impl Aim {
     }
 }
 
-fn settings(arguments: &Load, profile: &Profile, seed: u64) -> LoadSettings {
-    let processors = available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = arguments.workers.map_or((processors / 2).max(1), usize::from);
-    let connections = arguments.connections as usize;
-    let counted = arguments.requests.is_some() && arguments.duration.is_none();
-    let warm_up = if counted { Duration::ZERO } else { WARM_UP };
-    let arrival = match arguments.arrival {
-        ArrivalMode::Constant => Arrival::Constant,
-        ArrivalMode::Poisson => Arrival::Poisson,
-    };
-    let length = arguments.duration.unwrap_or(DURATION);
-    let model = match (&arguments.stages, arguments.rate, arguments.requests) {
-        (Some(stages), ..) => Model::Open(stages.0.clone(), arrival),
-        (None, Some(rate), Some(requests)) if counted => {
-            // Half a request more, so that rounding does not lose the last one.
-            let length = Duration::from_secs_f64((requests as f64 - 0.5) / rate);
-            Model::Open(vec![Stage::steady(length, rate)], arrival)
-        }
-        (None, Some(rate), _) => Model::Open(vec![Stage::steady(length, rate)], arrival),
-        (None, None, _) => Model::Closed((!counted).then_some(length)),
-    };
-    let (roots, transport) = Connection::way(profile);
-    LoadSettings {
-        target: profile.name.clone(),
-        connections,
-        workers: workers.min(connections),
-        model,
-        warm_up: arguments.warm_up.unwrap_or(warm_up),
-        requests: arguments.requests,
-        deadline: profile.limits.deadline,
-        max_answer_bytes: profile.limits.max_answer_bytes,
-        keep_alive: !arguments.no_keep_alive,
-        transport,
-        roots,
-        seed,
-        thresholds: arguments.threshold.clone(),
-        calibrated: None,
-    }
-}
-
-const DURATION: Duration = Duration::from_secs(10);
-const WARM_UP: Duration = Duration::from_secs(1);
-
 /// Ends the run at Ctrl-C, for as long as what is returned is held.
 fn watch_interrupt(stop: Stop) -> anyhow::Result<Interrupts> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -317,23 +282,31 @@ impl Drop for Interrupts {
     }
 }
 
+/// The log of histograms among the files, begun; a line a second, so that what was measured before a crash is on disk.
+pub(super) fn hdr_log(
+    sinks: &mut Sinks,
+    began: SystemTime,
+) -> io::Result<Option<HistogramLog<LineWriter<&mut File>>>> {
+    let comment =
+        concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
+    let log = sinks.files.iter_mut().find(|sink| sink.format == Format::Hdr);
+    log.map(|sink| HistogramLog::begin(LineWriter::new(&mut sink.file), began, comment)).transpose()
+}
+
 /// Whoever hears of each second: a person at a terminal, and a log.
 struct Audience<'a> {
     supply: Option<&'a Supply<'a>>,
+    metrics: Option<Endpoint>,
+    columns: Columns,
     shows: bool,
     log: Option<HistogramLog<LineWriter<&'a mut File>>>,
 }
 
 impl<'a> Audience<'a> {
     fn new(sinks: &'a mut Sinks) -> io::Result<Self> {
-        let comment =
-            concat!("gatecrash ", env!("CARGO_PKG_VERSION"), ", response times in nanoseconds");
-        let log = sinks.files.iter_mut().find(|sink| sink.format == Format::Hdr);
-        let log = log.map(|sink| {
-            // A line a second: what was measured before a crash is on disk.
-            HistogramLog::begin(LineWriter::new(&mut sink.file), SystemTime::now(), comment)
-        });
-        Ok(Self { supply: None, shows: io::stderr().is_terminal(), log: log.transpose()? })
+        let log = hdr_log(sinks, SystemTime::now())?;
+        let (metrics, columns) = (None, Columns::default());
+        Ok(Self { supply: None, metrics, columns, shows: io::stderr().is_terminal(), log })
     }
 
     fn finish(self) -> io::Result<()> {
@@ -356,6 +329,18 @@ impl Watcher for Audience<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    fn wants_detail(&mut self, columns: &Columns) -> bool {
+        self.columns = columns.clone();
+        self.metrics.is_some()
+    }
+
+    fn detail(&mut self, _: &SecondReport, detail: &Detail) -> io::Result<()> {
+        if let Some(metrics) = &self.metrics {
+            watched::hand_in(metrics, &self.columns, detail);
+        }
+        Ok(())
     }
 
     fn renew(&mut self) -> Option<Result<FreshTokens, PrepareError>> {

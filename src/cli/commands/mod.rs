@@ -12,6 +12,7 @@ pub(super) mod init;
 pub(super) mod lint;
 pub(super) mod list;
 pub(super) mod load;
+pub(super) mod merge;
 pub(super) mod replay;
 pub(super) mod report;
 pub(super) mod schema;
@@ -20,3 +21,4 @@ pub(super) mod selftest;
 #[cfg(feature = "reference-server")]
 pub(super) mod serve;
 pub(super) mod shell;
+pub(super) mod worker;

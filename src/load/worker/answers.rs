@@ -201,7 +201,7 @@ impl Worker {
     fn next(&mut self, at: usize, now: u64, closes: bool) {
         if closes || !self.orders.keep_alive {
             self.drop_stream(at);
-            if self.orders.keep_alive {
+            if self.orders.keep_alive && !self.leaves(at) {
                 // Another one takes its place before the next request needs it.
                 return self.connect(at);
             }

@@ -11,6 +11,8 @@ pub(super) enum State {
     Idle,
     /// A request is under way.
     Busy,
+    /// Its user has gone, or has not come yet.
+    Parked,
 }
 
 #[derive(Debug)]

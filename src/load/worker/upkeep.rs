@@ -16,19 +16,25 @@ impl Worker {
         let case = connection.case as usize;
         if connection.waiting && !self.pool.mends(case) {
             // It became due and was never written.
-            self.recorder.sent(due, now, now, 0);
+            self.recorder.sent(due, now, now, (case, 0));
         }
         if asked {
             // Whether its token was used up is not known.
             connection.place = self.pool.after(case, false) as u32;
             self.busy -= 1;
-            self.recorder.failed(due, failure, reason);
+            self.recorder.failed(due, case, failure, reason);
+        } else if self.orders.ramp.is_some() && failure == Failure::Connect {
+            // A user who cannot even connect is one who was not answered.
+            self.recorder.failed(due, case, failure, reason);
         } else {
             self.recorder.counts.reasons[failure as usize].get_or_insert(reason);
         }
         self.connections[at].waiting = false;
         self.drop_stream(at);
         self.connections[at].attempts += 1;
+        if self.leaves(at) {
+            return self.park(at);
+        }
         let pause = 1_000_000u64 << self.connections[at].attempts.min(10);
         self.connections[at].free = now + pause.min(LONGEST_PAUSE);
         self.down.push(at as u32);
@@ -95,9 +101,10 @@ impl Worker {
     pub(super) fn look_after(&mut self, now: u64) {
         if let Some(slice) = self.recorder.finish_second(now) {
             // A coordinator that is gone wants to hear nothing.
-            drop(self.seconds.send(slice));
+            drop(self.seconds.send(self.clerk.sign(slice)));
         }
         self.renew();
+        self.follow(now);
         let deadline = self.orders.deadline.as_nanos() as u64;
         for at in 0..self.connections.len() {
             let connection = &self.connections[at];

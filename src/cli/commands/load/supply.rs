@@ -10,13 +10,14 @@ use anyhow::Context as _;
 use crate::cli::arguments::{Load, PopularityMode, WorkloadMode};
 use crate::cli::exit::{TargetError, UsageError};
 use crate::engine::Connection;
-use crate::load::{Asked, FreshTokens, Ground, Mix, Popularity, PrepareError, Prepared, Workload};
+use crate::load::{
+    Asked, FreshTokens, Ground, Mix, Popularity, PrepareError, Prepared, Shard, Workload,
+};
 use crate::model::Flow;
 use crate::target::{Library, Profile};
 
 /// Where tokens come from.
-pub(super) struct Supply<'a> {
-    arguments: &'a Load,
+pub(in crate::cli::commands) struct Supply<'a> {
     library: Arc<Library>,
     profile: &'a Profile,
     flow: Flow,
@@ -27,7 +28,7 @@ pub(super) struct Supply<'a> {
 }
 
 impl<'a> Supply<'a> {
-    pub(super) fn new(
+    pub(in crate::cli::commands) fn new(
         arguments: &'a Load,
         library: Arc<Library>,
         profile: &'a Profile,
@@ -40,7 +41,7 @@ impl<'a> Supply<'a> {
             .build()
             .context("the runtime did not start")?;
         let connection = Connection::new(profile, false, Instant::now())?;
-        Ok(Self { arguments, library, profile, flow, seed, asked, connection, runtime })
+        Ok(Self { library, profile, flow, seed, asked, connection, runtime })
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -55,11 +56,11 @@ impl<'a> Supply<'a> {
         }
     }
 
-    pub(super) fn prepare(&self) -> anyhow::Result<Prepared> {
+    pub(in crate::cli::commands) fn prepare(&self) -> anyhow::Result<Prepared> {
         let shows = io::stderr().is_terminal();
         let mut progress = |tokens: usize| {
             if shows {
-                eprint!("\r{tokens} of {} tokens ", self.arguments.tokens);
+                eprint!("\r{tokens} of {} tokens ", self.asked.tokens);
             }
         };
         let ground = self.ground();
@@ -73,14 +74,15 @@ impl<'a> Supply<'a> {
         })
     }
 
-    pub(super) fn renew(&self) -> Result<FreshTokens, PrepareError> {
+    pub(in crate::cli::commands) fn renew(&self) -> Result<FreshTokens, PrepareError> {
         self.runtime.block_on(self.ground().renew(&self.asked))
     }
 }
 
 fn asked(arguments: &Load) -> anyhow::Result<Asked> {
+    let shard = arguments.shard.unwrap_or_default();
     let given = match &arguments.tokens_from {
-        Some(path) => tokens_of(path)?,
+        Some(path) => own_tokens(tokens_of(path)?, shard),
         None => Vec::new(),
     };
     let workload = match arguments.workload {
@@ -104,16 +106,23 @@ fn asked(arguments: &Load) -> anyhow::Result<Asked> {
     }
     Ok(Asked {
         workload,
-        users: arguments.connections as usize,
+        users: shard.part(u64::from(arguments.connections)).max(1) as usize,
         given,
-        tokens: arguments.tokens as usize,
+        tokens: shard.part(u64::from(arguments.tokens)).max(1) as usize,
         mix: arguments.mix.clone(),
         popularity: match arguments.popularity {
             PopularityMode::Uniform => Popularity::Uniform,
             PopularityMode::Zipf => Popularity::Zipf,
         },
         keep_alive: !arguments.no_keep_alive,
+        among_others: !shard.is_whole(),
     })
+}
+
+/// The tokens of a shard: its part of them, or all where there are fewer than shards. No request of such a run uses a token
+/// up, so that is allowed.
+fn own_tokens(all: Vec<String>, shard: Shard) -> Vec<String> {
+    if all.len() < shard.of() as usize { all } else { shard.counted_off(all).collect() }
 }
 
 /// The tokens in a file, one a line.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    Aim, Audience, announce, conclude, open, random_seed, settings, watch_interrupt, wrong,
+    Aim, Audience, announce, conclude, open, random_seed, settings::settings, watch_interrupt,
+    watched, wrong,
 };
 use crate::cli::arguments::Load;
 use crate::cli::exit::{Exit, UsageError};
@@ -27,8 +28,8 @@ pub(super) fn run(
     let library = Arc::new(library);
     let aim = Aim::find(arguments, &library, scenarios, world)?;
     let seed = random_seed(arguments)?;
-    let settings = settings(arguments, &aim.profile, seed);
     let flow = scenario.flow;
+    let settings = settings(arguments, &aim.profile, flow, seed)?;
     let script = Script::new(library, aim.profile.clone(), scenario, seed);
     let script = script.map(Arc::new).ok_or_else(|| {
         UsageError(format!("{} does not have the flow {flow} of {name}", aim.profile.name))
@@ -36,7 +37,9 @@ pub(super) fn run(
     let stop = Stop::default();
     let _watch = watch_interrupt(stop.clone())?;
     announce(flow, &settings);
-    let mut audience = Audience::new(&mut sinks)?;
+    let users = settings.connections as u64;
+    let metrics = watched::open(arguments.metrics, flow, &settings.target, users)?;
+    let mut audience = Audience { metrics, ..Audience::new(&mut sinks)? };
     let report = load_scenario(&script, &settings, &mut audience, &stop).map_err(wrong)?;
     audience.finish()?;
     conclude(report, &aim, arguments, &mut sinks, world, &mut BufWriter::new(Output))
