@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Detail, Paint, Terminal};
 use crate::event::{Event, Observer as _};
 use crate::model::{
-    CheckId, ClauseId, ClauseState, Evidence, Finding, Flow, KnownSecrets, Level, Report,
+    CheckId, ClauseId, ClauseState, Evidence, Finding, Flow, KnownSecrets, Level, Origin, Report,
     SentAndReceived, Verdict, Violation,
 };
 
@@ -70,7 +70,8 @@ fn report() -> Report {
 fn shown(columns: Option<usize>, detail: Detail) -> String {
     let report = report();
     let mut out = Vec::new();
-    let terminal = Terminal::new(&mut out, Paint::default(), detail);
+    let origin = Origin { command: "check".to_owned(), ..Origin::default() };
+    let terminal = Terminal::new(&mut out, Paint::default(), detail).of(Some(origin));
     let mut terminal = match columns {
         Some(columns) => terminal.on_screen(columns),
         None => terminal,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::json_template::JsonTemplate;
 use crate::model::parse_civil;
-use crate::source::{JsonPath, RenderError, Scope, Template};
+use crate::source::{JsonPath, RenderError, Scope, Template, pattern};
 
 /// Conditions that must all hold of a value.
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ impl Rule {
             Self::EqualsIgnoringCase(wanted) => text.eq_ignore_ascii_case(&wanted.text(scope)?),
             Self::Matches(regex) => regex.is_match(text),
             Self::MatchesTemplate(template) => {
-                Regex::new(&template.text(scope)?).is_ok_and(|regex| regex.is_match(text))
+                pattern(&template.text(scope)?).is_ok_and(|regex| regex.is_match(text))
             }
             Self::StartsWith(wanted) => text.starts_with(&wanted.text(scope)?),
             _ => false,

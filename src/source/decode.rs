@@ -37,7 +37,7 @@ pub fn decode_partly<T: DeserializeOwned + JsonSchema>(
     let misfits = schema::check::<T>(&value, &mut diagnostics);
     // The last elements of a list go first: the others keep their places.
     for path in misfits.iter().rev() {
-        leave_out(&mut value, &path.0);
+        leave_out(&mut value, &path.segments());
     }
     let typed = match serde_json::from_value(value) {
         Ok(typed) => Some(typed),

@@ -5,6 +5,7 @@
 //! parser's own error position is the answer, so that no second parser is needed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -18,8 +19,17 @@ pub enum Segment {
 }
 
 /// A path into a document: `steps[1].expect[0].outcome`.
+///
+/// One is made for every value that is read, and looked at only where something is wrong: so a path is its last segment and
+/// the path above it, which all that is below shares. Lists of segments took a tenth of the time of reading.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct YamlPath(pub Vec<Segment>);
+pub struct YamlPath(Option<Arc<Below>>);
+
+#[derive(Debug, Eq, PartialEq)]
+struct Below {
+    above: YamlPath,
+    segment: Segment,
+}
 
 impl YamlPath {
     /// The path of the value of a key below this one.
@@ -35,15 +45,25 @@ impl YamlPath {
     }
 
     fn with(&self, segment: Segment) -> Self {
-        let mut segments = self.0.clone();
-        segments.push(segment);
-        Self(segments)
+        Self(Some(Arc::new(Below { above: self.clone(), segment })))
+    }
+
+    /// The segments, from the root on.
+    pub fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let mut here = self;
+        while let Some(below) = &here.0 {
+            segments.push(below.segment.clone());
+            here = &below.above;
+        }
+        segments.reverse();
+        segments
     }
 }
 
 impl fmt::Display for YamlPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, segment) in self.0.iter().enumerate() {
+        for (at, segment) in self.segments().iter().enumerate() {
             match segment {
                 Segment::Key(key) if at == 0 => f.write_str(key)?,
                 Segment::Key(key) => write!(f, ".{key}")?,
@@ -67,7 +87,8 @@ pub struct Location {
 
 /// Finds the value at a path, or its key; where there is no such place, the nearest one above.
 pub fn locate(text: &str, path: &YamlPath, key: bool) -> Option<Location> {
-    let mut segments = &path.0[..];
+    let all = path.segments();
+    let mut segments = &all[..];
     let mut at_key = key;
     loop {
         let seek = Seek { path: segments, key: at_key };

@@ -1,19 +1,22 @@
 //! Everything that is known of the flows: contracts, flow files and scenarios, read together.
 
+mod scenarios;
+mod sorted;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use sorted::Sorted;
 
-use super::binding::{FlowBinding, Sources, vocabulary};
+use super::binding::{FlowBinding, Sources};
 use super::raw::{RawFlow, RawFlowProfile};
-use crate::contract::{Catalogue, Contract};
+use crate::contract::Catalogue;
 use crate::model::{CheckId, Flow};
 use crate::scenario::raw::RawScenario;
-use crate::scenario::vector::RawVectors;
 use crate::scenario::{
-    Check, Expectation, Lowering, Scenario, VectorTable, Vocabulary, When, check_shared,
-    lower_always, lower_errand, lower_scenario,
+    Check, Expectation, Lowering, Scenario, Vocabulary, When, lower_always, lower_errand,
+    lower_scenario,
 };
 use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode};
 
@@ -82,9 +85,9 @@ impl Library {
             partial,
         };
         library.everywhere = library.read_always(&mut wrong);
-        for (folder, file) in &sorted.scenarios {
-            library.read_scenario(*folder, file, &mut wrong);
-        }
+        let (scenarios, list) = library.read_scenarios(&sorted.scenarios);
+        library.scenarios = scenarios;
+        wrong.extend(list);
         for file in &sorted.regressions {
             wrong.extend(library.add(file).err().into_iter().flatten());
         }
@@ -119,7 +122,9 @@ impl Library {
                     );
                     wrong.extend(out.into_list());
                 } else {
-                    self.read_scenario(flow, file, &mut wrong);
+                    let (scenarios, list) = self.read_scenario(flow, file);
+                    self.scenarios.extend(scenarios);
+                    wrong.extend(list);
                 }
             }
             None => {
@@ -294,38 +299,6 @@ impl Library {
         always
     }
 
-    fn read_scenario(&mut self, folder: Flow, file: &Arc<SourceFile>, wrong: &mut Vec<Diagnostic>) {
-        let raw: RawScenario = match decode(file) {
-            Ok(raw) => raw,
-            Err(list) => return wrong.extend(list),
-        };
-        let mut out = Diagnostics::new(file);
-        let root = YamlPath::default();
-        if raw.scenario.split('/').next() != Some(folder.name()) {
-            out.value(
-                "scenario::name",
-                &root.key("scenario"),
-                format!("a scenario of this folder is named `{folder}/TOPIC`"),
-            );
-        }
-        if raw.checks.is_empty() {
-            let path = root.key("checks");
-            out.value("scenario::check", &path, "a scenario makes at least one check");
-        }
-        let flows = scenario_flows(&raw, folder, &mut out);
-        wrong.extend(out.into_list());
-        for flow in flows {
-            let Some(found) = self.flows.get(&flow) else {
-                continue;
-            };
-            let given = Lowering { vocabulary: &found.vocabulary, always: self.held(flow) };
-            match lower_scenario(&raw, file, &given) {
-                Ok(scenario) => self.scenarios.push(scenario),
-                Err(list) => wrong.extend(list),
-            }
-        }
-    }
-
     fn complain_of_repeated_ids(&self, wrong: &mut Vec<Diagnostic>) {
         let mut seen: BTreeMap<&CheckId, &str> = BTreeMap::new();
         for checks in self.always.values() {
@@ -345,135 +318,5 @@ impl Library {
                 }
             }
         }
-    }
-}
-
-fn scenario_flows(raw: &RawScenario, folder: Flow, out: &mut Diagnostics) -> Vec<Flow> {
-    let path = YamlPath::default().key("flows");
-    if folder != Flow::Common {
-        if !raw.flows.is_empty() {
-            out.value(
-                "scenario::flows",
-                &path,
-                "only scenarios of the folder `common` name their flows",
-            );
-        }
-        return vec![folder];
-    }
-    let mut flows = Vec::new();
-    for (index, name) in raw.flows.iter().enumerate() {
-        match name.parse::<Flow>() {
-            Ok(flow) if flow != Flow::Common => flows.push(flow),
-            _ => {
-                out.value("scenario::flows", &path.index(index), format!("`{name}` is not a flow"));
-                out.did_you_mean(name, Flow::DOCUMENTED.map(Flow::name));
-            }
-        }
-    }
-    if flows.is_empty() {
-        out.value(
-            "scenario::flows",
-            &YamlPath::default(),
-            "a common scenario names the `flows` it runs for",
-        );
-    }
-    flows
-}
-
-/// The files of a scenarios folder by what they are.
-#[derive(Default)]
-struct Sorted {
-    contracts: Vec<Arc<SourceFile>>,
-    flow_files: Vec<(Flow, Arc<SourceFile>)>,
-    scenarios: Vec<(Flow, Arc<SourceFile>)>,
-    vectors: Vec<(Flow, Arc<SourceFile>)>,
-    /// Scenarios that were found, in a folder of their own.
-    regressions: Vec<Arc<SourceFile>>,
-}
-
-impl Sorted {
-    fn new(files: &[Arc<SourceFile>]) -> Self {
-        let mut sorted = Self::default();
-        let mut files: Vec<&Arc<SourceFile>> = files.iter().collect();
-        files.sort_by(|a, b| a.name.cmp(&b.name));
-        for file in files {
-            let mut parts = file.name.rsplit(['/', '\\']);
-            let (Some(name), Some(folder)) = (parts.next(), parts.next()) else {
-                continue;
-            };
-            if folder == "regressions" && name.ends_with(".yaml") {
-                sorted.regressions.push(Arc::clone(file));
-            }
-            let Ok(flow) = folder.parse::<Flow>() else {
-                continue;
-            };
-            match name {
-                "contract.yaml" => sorted.contracts.push(Arc::clone(file)),
-                "flow.yaml" => sorted.flow_files.push((flow, Arc::clone(file))),
-                "vectors.yaml" => sorted.vectors.push((flow, Arc::clone(file))),
-                _ if name.ends_with(".yaml") || name.ends_with(".yml") => {
-                    sorted.scenarios.push((flow, Arc::clone(file)));
-                }
-                _ => {}
-            }
-        }
-        sorted
-    }
-
-    /// Gives each flow the attack vectors of its folder.
-    fn vectors(&self, flows: &mut BTreeMap<Flow, FlowFile>, wrong: &mut Vec<Diagnostic>) {
-        for (flow, file) in &self.vectors {
-            match decode::<RawVectors>(file) {
-                Ok(RawVectors { vectors, attacks }) => {
-                    if attacks.parse() != Ok(*flow) {
-                        let mut out = Diagnostics::new(file);
-                        let path = YamlPath::default().key("attacks");
-                        out.value("vector::flow", &path, format!("this folder is for {flow}"));
-                        wrong.extend(out.into_list());
-                    }
-                    if let Some(found) = flows.get_mut(flow) {
-                        let file = Arc::clone(file);
-                        found.vocabulary.vectors = Some(VectorTable { vectors, file });
-                    }
-                }
-                Err(list) => wrong.extend(list),
-            }
-        }
-    }
-
-    fn catalogue(&self, wrong: &mut Vec<Diagnostic>) -> Catalogue {
-        let mut contracts = Vec::new();
-        for file in &self.contracts {
-            match Contract::parse(file) {
-                Ok(contract) => contracts.push(contract),
-                Err(list) => wrong.extend(list),
-            }
-        }
-        Catalogue::new(contracts)
-    }
-
-    fn flows(
-        &self,
-        catalogue: &Catalogue,
-        wrong: &mut Vec<Diagnostic>,
-    ) -> BTreeMap<Flow, FlowFile> {
-        let mut flows = BTreeMap::new();
-        for (flow, file) in &self.flow_files {
-            match decode::<RawFlow>(file) {
-                Ok(raw) => {
-                    let mut out = Diagnostics::new(file);
-                    if raw.flow.parse() != Ok(*flow) {
-                        let path = YamlPath::default().key("flow");
-                        out.value("flow::name", &path, format!("this folder is for {flow}"));
-                    }
-                    let vocabulary = vocabulary(*flow, &raw, file, catalogue, &mut out);
-                    wrong.extend(out.into_list());
-                    wrong.extend(check_shared(file, &vocabulary));
-                    flows.insert(*flow, FlowFile { raw, file: Arc::clone(file), vocabulary });
-                }
-                Err(list) => wrong.extend(list),
-            }
-        }
-        flows
     }
 }

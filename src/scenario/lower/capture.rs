@@ -1,13 +1,12 @@
 //! What is kept of an answer.
 
 use indexmap::IndexMap;
-use regex::Regex;
 
 use super::Context;
 use super::expect::note;
 use crate::scenario::action::{Capture, Source};
 use crate::scenario::raw::RawCapture;
-use crate::source::YamlPath;
+use crate::source::{YamlPath, pattern};
 
 impl Context<'_> {
     pub(super) fn captures(
@@ -48,7 +47,7 @@ impl Context<'_> {
         sources.extend(raw.header.clone().map(Source::Header));
         if let Some(text) = &raw.text {
             let compiled =
-                Regex::new(text).map_err(|error| format!("not a regular expression: {error}"));
+                pattern(text).map_err(|error| format!("not a regular expression: {error}"));
             let regex = note(compiled, |message| {
                 self.out.value("scenario::capture", &path.key("text"), message);
             });

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::{Matcher, Nearby, Rule, TimeForm};
 use crate::model::parse_duration;
 use crate::scenario::json_template::JsonTemplate;
-use crate::source::{Diagnostics, JsonPath, Template, YamlPath};
+use crate::source::{Diagnostics, JsonPath, Template, YamlPath, pattern};
 
 const OPERATORS: [&str; 20] = [
     "absent",
@@ -123,7 +122,7 @@ fn matches_rule(template: Template, path: &YamlPath, out: &mut Diagnostics) -> O
     let Some(plain) = template.as_plain() else {
         return Some(Rule::MatchesTemplate(template));
     };
-    let compiled = Regex::new(plain).map_err(|error| format!("not a regular expression: {error}"));
+    let compiled = pattern(plain).map_err(|error| format!("not a regular expression: {error}"));
     note(compiled, path, out).map(Rule::Matches)
 }
 

@@ -8,7 +8,7 @@ use regex::Regex;
 use super::{Baseline, ClockSetting, HookRequest, HookSetting, Limits};
 use crate::model::{Header, parse_civil, parse_duration};
 use crate::scenario::HOOKS;
-use crate::source::{Diagnostics, SourceFile, YamlPath};
+use crate::source::{Diagnostics, SourceFile, YamlPath, pattern};
 use crate::target::Library;
 use crate::target::raw::{
     RawClock, RawClockMode, RawHookDriver, RawHookRequest, RawLimits, RawProfile,
@@ -168,7 +168,7 @@ pub(super) fn baseline(
 }
 
 fn got(text: Option<&str>, path: &YamlPath, out: &mut Diagnostics) -> Option<Regex> {
-    let compiled = text.map(Regex::new)?;
+    let compiled = text.map(pattern)?;
     let complain = |error: &regex::Error| {
         out.value("profile::baseline", path, format!("not a regular expression: {error}"));
     };
