@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::LocalSet;
 
-use super::court::{Answer, Clerk};
+use super::clerk::{Answer, Clerk};
 use super::pacer::Share;
 use super::pool::{OWN, Pool};
 use super::recorder::{Moments, Recorder, Slice};

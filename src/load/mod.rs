@@ -6,6 +6,7 @@
 //! that stalls cannot hide it. How a run is printed is for the reports.
 
 mod capacity;
+mod clerk;
 mod client;
 mod compare;
 mod court;

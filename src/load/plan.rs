@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use super::clerk::Clerk;
 use super::client::ClientWorker;
-use super::court::Clerk;
 use super::detail::{CaseColumn, Columns};
 use super::pacer::{Arrival, Pacer, Share, Stage};
 use super::prepare::Prepared;

@@ -173,7 +173,7 @@ impl Recorder {
         &mut self,
         moments: Moments,
         case: usize,
-        ruling: super::court::Ruling,
+        ruling: super::clerk::Ruling,
         bytes: usize,
     ) {
         if !self.counts_from(moments.due) {
@@ -208,7 +208,7 @@ impl Recorder {
 
     /// Counts an answer and no time: that of a request beside what is measured.
     #[inline]
-    pub(super) fn mended(&mut self, case: usize, ruling: super::court::Ruling) {
+    pub(super) fn mended(&mut self, case: usize, ruling: super::clerk::Ruling) {
         let place = case * self.outcomes + usize::from(ruling.outcome);
         if let Some(count) = self.counts.outcomes.get_mut(place) {
             *count += 1;

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio::task::LocalSet;
 
-use super::court::{Complaint, Ruling, Tallied};
+use super::clerk::{Ruling, Tallied};
+use super::court::Complaint;
 use super::pacer::Share;
 use super::recorder::{Failure, Moments, Recorder, Slice};
 use super::table::Table;

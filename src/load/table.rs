@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::court::Tallied;
+use super::clerk::Tallied;
 use super::plan::Plan;
 use super::recorder::{Counts, Failure};
 use super::run::Model;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::court::{Expected, Ruling};
+use super::clerk::Ruling;
+use super::court::Expected;
 use super::form::{Form, Tokens};
 use super::pacer::{Pacer, Stage};
 use super::pool::Case;

@@ -20,7 +20,7 @@ use connection::{Connection, State};
 use mio::{Events, Poll, Token};
 pub(super) use ramp::Ramp;
 
-use super::court::{Clerk, Tallied};
+use super::clerk::{Clerk, Tallied};
 use super::form::Tokens;
 use super::pacer::Share;
 use super::pool::{Case, OWN, Pool};

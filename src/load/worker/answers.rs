@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{State, Worker, tokens};
 use crate::engine::from_field;
-use crate::load::court::{Answer, Ruling};
+use crate::load::clerk::{Answer, Ruling};
 use crate::load::framing::{Frame, Framing, frame, response};
 use crate::load::pool::OWN;
 use crate::load::recorder::{Failure, Moments};
