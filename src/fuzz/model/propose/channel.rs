@@ -1,9 +1,9 @@
 //! What is asked of the channel login.
 
-use super::super::super::case::{Act, Bearer, Call, Claim, Guise, Idle, Place, TokenKind};
+use super::super::super::case::{Act, Bearer, Call, Guise, Place, TokenKind};
 use super::super::super::dice::Dice;
 use super::super::{Rules, State};
-use super::{bearer, claim, odds};
+use super::{IDLE_AT_LOGIN, bearer, credentials, odds};
 
 /// Something to do next.
 pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
@@ -64,19 +64,11 @@ pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
 
 /// A login.
 fn login(rules: &Rules, dice: &mut Dice, operation: &'static str) -> Act {
-    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-    let claim = claim(dice, &Claim::WRONG);
-    let mut call = Call { operation, login: Some((role.to_owned(), claim)), ..Call::default() };
+    let mut call = Call { operation, login: Some(credentials(rules, dice)), ..Call::default() };
     if dice.chance(20) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "OPTIONS", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[
-            Idle::Query,
-            Idle::Field,
-            Idle::Cookie,
-            Idle::Parameter,
-            Idle::Origin,
-        ]));
+        call.idle = Some(dice.pick(&IDLE_AT_LOGIN));
     } else if dice.chance(16) {
         call.bearer = Bearer::Stranger;
     }

@@ -1,11 +1,9 @@
 //! What is asked of the environments: client credentials, and tokens where they belong and where not.
 
-use super::super::super::case::{
-    Act, Bearer, Call, Claim, Guise, Idle, Place, Spelling, TokenKind,
-};
+use super::super::super::case::{Act, Bearer, Call, Guise, Idle, Place, Spelling, TokenKind};
 use super::super::super::dice::Dice;
 use super::super::{Rules, State};
-use super::{bearer, claim, odds};
+use super::{bearer, credentials, odds};
 
 const GUISES: [Guise; 12] = [
     Guise::FlipLast,
@@ -77,12 +75,10 @@ pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
 
 /// A request for a token.
 fn generating(rules: &Rules, dice: &mut Dice, environment: Option<String>) -> Act {
-    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-    let claim = claim(dice, &Claim::WRONG);
     let mut call = Call {
         operation: "generate",
         environment,
-        login: Some((role.to_owned(), claim)),
+        login: Some(credentials(rules, dice)),
         ..Call::default()
     };
     if dice.chance(24) {

@@ -1,10 +1,10 @@
 //! What is asked of the JWT login: both kinds of tokens, in their own place and in that of the other.
 
-use super::super::super::case::{Act, Bearer, Call, Claim, Guise, Idle, Place, TokenId, TokenKind};
+use super::super::super::case::{Act, Bearer, Call, Claim, Guise, Place, TokenId, TokenKind};
 use super::super::super::dice::Dice;
 use super::super::jwt::LEEWAY;
 use super::super::{Rules, State};
-use super::{bearer, claim, odds};
+use super::{IDLE_AT_LOGIN, bearer, credentials, odds};
 
 const GUISES: [Guise; 14] = [
     Guise::FlipMiddle,
@@ -107,20 +107,12 @@ fn without(rules: &Rules, dice: &mut Dice) -> Act {
 }
 
 fn login(rules: &Rules, dice: &mut Dice) -> Act {
-    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-    let claim = claim(dice, &Claim::WRONG);
-    let mut call =
-        Call { operation: "login", login: Some((role.to_owned(), claim)), ..Call::default() };
+    let (role, claim) = credentials(rules, dice);
+    let mut call = Call { operation: "login", login: Some((role, claim)), ..Call::default() };
     if dice.chance(16) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[
-            Idle::Query,
-            Idle::Field,
-            Idle::Cookie,
-            Idle::Parameter,
-            Idle::Origin,
-        ]));
+        call.idle = Some(dice.pick(&IDLE_AT_LOGIN));
     } else if dice.chance(24) && matches!(claim, Claim::Right | Claim::Wrong) {
         let grant = dice.pick(&["", "refresh_token", "Password", "client_credentials"]);
         call.with.push(("grant_type", grant.to_owned()));

@@ -45,7 +45,13 @@ fn odds(call: &mut Call, dice: &mut Dice) {
     }
 }
 
-/// How credentials are presented: mostly as they are.
-fn claim(dice: &mut Dice, wrong: &[Claim]) -> Claim {
-    if dice.chance(90) { dice.pick(wrong) } else { Claim::Right }
+/// Things beside a login that must not matter.
+const IDLE_AT_LOGIN: [Idle; 5] =
+    [Idle::Query, Idle::Field, Idle::Cookie, Idle::Parameter, Idle::Origin];
+
+/// The credentials of somebody, mostly as they are.
+fn credentials(rules: &Rules, dice: &mut Dice) -> (String, Claim) {
+    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
+    let claim = if dice.chance(90) { dice.pick(&Claim::WRONG) } else { Claim::Right };
+    (role.to_owned(), claim)
 }

@@ -1,9 +1,9 @@
 //! What is asked of the visitor login: logins, secured requests, visitors to add.
 
-use super::super::super::case::{Act, Bearer, Call, Claim, Guise, Idle, Place, TokenId, TokenKind};
+use super::super::super::case::{Act, Bearer, Call, Claim, Guise, Place, TokenId, TokenKind};
 use super::super::super::dice::Dice;
 use super::super::{Rules, State};
-use super::{bearer, claim, odds};
+use super::{IDLE_AT_LOGIN, bearer, credentials, odds};
 
 /// Something to do next.
 pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
@@ -59,20 +59,13 @@ pub(super) fn propose(rules: &Rules, state: &State, dice: &mut Dice) -> Act {
 }
 
 fn login(rules: &Rules, dice: &mut Dice) -> Act {
-    let role = dice.pick(&rules.roles.iter().map(String::as_str).collect::<Vec<_>>());
-    let claim = claim(dice, &Claim::WRONG);
+    let (role, claim) = credentials(rules, dice);
     let operation = dice.weigh(&[(8, "login"), (2, "login_index"), (1, "login_no_slash")]);
-    let mut call = Call { operation, login: Some((role.to_owned(), claim)), ..Call::default() };
+    let mut call = Call { operation, login: Some((role, claim)), ..Call::default() };
     if dice.chance(16) {
         call.method = Some(dice.pick(&["GET", "PUT", "HEAD", "PATCH"]));
     } else if dice.chance(30) {
-        call.idle = Some(dice.pick(&[
-            Idle::Query,
-            Idle::Field,
-            Idle::Cookie,
-            Idle::Parameter,
-            Idle::Origin,
-        ]));
+        call.idle = Some(dice.pick(&IDLE_AT_LOGIN));
     } else if dice.chance(50) && matches!(claim, Claim::Right | Claim::Wrong) {
         let info = dice.pick(&[1, 200, 201, 0, 2, 3]);
         let info = match info {
