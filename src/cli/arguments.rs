@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::Flow;
 #[cfg(feature = "reference-server")]
 pub(super) use altered::Altered;
-pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, WorkloadMode};
+pub(super) use load::{ArrivalMode, Compare, Load, PopularityMode, Work, WorkloadMode};
 pub(super) use merge::Merge;
 pub(super) use worker::Worker;
 

@@ -40,27 +40,12 @@ pub(in crate::cli) struct Load {
     /// Not measured at the beginning; 1s, or none with a number of requests.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) warm_up: Option<Duration>,
-    /// What users do, one on each connection: `validate` tokens; `issue`: log in; `refresh`: exchange a refresh token for the next one;
-    /// `revoke`: get a token, use it, revoke it and try it once more; `socket`: open a WebSocket with a token in the header;
-    /// `socket-message`: with the token in the first message.
-    #[arg(long, value_name = "WHAT", default_value = "validate")]
-    pub(in crate::cli) workload: WorkloadMode,
+    #[command(flatten)]
+    pub(in crate::cli) work: Work,
     /// Each user goes through this scenario, a file or a shipped one's name, again and again; with a rate, so many begin
     /// it in a second.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["workload", "tokens", "tokens_from", "popularity", "mix", "find_capacity", "calibrate", "http2", "no_keep_alive"])]
     pub(in crate::cli) scenario: Option<String>,
-    /// Valid tokens in rotation, each obtained through the flow.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(in crate::cli) tokens: u32,
-    /// Takes the valid tokens from this file, one a line, for a server that hands out few.
-    #[arg(long, value_name = "FILE", conflicts_with = "tokens")]
-    pub(in crate::cli) tokens_from: Option<PathBuf>,
-    /// How often each token is asked about: `uniform`, or `zipf` with few that are asked about most.
-    #[arg(long, value_name = "HOW", default_value = "uniform")]
-    pub(in crate::cli) popularity: PopularityMode,
-    /// Kinds of tokens and their shares: valid, unknown, malformed, expired, revoked, other-environment, other-flow.
-    #[arg(long, value_name = "LIST", default_value = "valid=100")]
-    pub(in crate::cli) mix: Mix,
     /// What the run must keep to: `p99<5ms`, `service.p50<200us`, `wrong=0`, `errors=0`, `rate>20000`; may be repeated.
     #[arg(long, value_name = "BOUND")]
     pub(in crate::cli) threshold: Vec<Threshold>,
@@ -104,6 +89,28 @@ pub(in crate::cli) struct Load {
     /// logs are; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub(in crate::cli) report: Vec<String>,
+}
+
+/// What users do, and with which tokens.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Work {
+    /// What users do, one on each connection: `validate` tokens; `issue`: log in; `refresh`: exchange a refresh token for the next one;
+    /// `revoke`: get a token, use it, revoke it and try it once more; `socket`: open a WebSocket with a token in the header;
+    /// `socket-message`: with the token in the first message.
+    #[arg(long, value_name = "WHAT", default_value = "validate")]
+    pub(in crate::cli) workload: WorkloadMode,
+    /// Valid tokens in rotation, each obtained through the flow.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(in crate::cli) tokens: u32,
+    /// Takes the valid tokens from this file, one a line, for a server that hands out few.
+    #[arg(long, value_name = "FILE", conflicts_with = "tokens")]
+    pub(in crate::cli) tokens_from: Option<PathBuf>,
+    /// How often each token is asked about: `uniform`, or `zipf` with few that are asked about most.
+    #[arg(long, value_name = "HOW", default_value = "uniform")]
+    pub(in crate::cli) popularity: PopularityMode,
+    /// Kinds of tokens and their shares: valid, unknown, malformed, expired, revoked, other-environment, other-flow.
+    #[arg(long, value_name = "LIST", default_value = "valid=100")]
+    pub(in crate::cli) mix: Mix,
 }
 
 #[derive(Debug, Args)]

@@ -1,15 +1,14 @@
 //! The arguments of `worker`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 #[cfg(feature = "reference-server")]
 use super::Altered;
-use super::{ArrivalMode, Load, PopularityMode, Reach, WorkloadMode};
-use crate::load::{FASTEST, Mix};
+use super::{ArrivalMode, Load, Reach, Work};
+use crate::load::FASTEST;
 use crate::model::{Flow, parse_duration};
 
 #[derive(Debug, Args)]
@@ -37,21 +36,8 @@ pub(in crate::cli) struct Worker {
     /// Requests a second of each user at most; without it each sends its next request when the last one is answered.
     #[arg(long, value_name = "N", value_parser = user_rate)]
     pub(in crate::cli) user_rate: Option<f64>,
-    /// What users do, as for `load`.
-    #[arg(long, value_name = "WHAT", default_value = "validate")]
-    pub(in crate::cli) workload: WorkloadMode,
-    /// Valid tokens in rotation, each obtained through the flow.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(in crate::cli) tokens: u32,
-    /// Takes the valid tokens from this file, one a line.
-    #[arg(long, value_name = "FILE", conflicts_with = "tokens")]
-    pub(in crate::cli) tokens_from: Option<PathBuf>,
-    /// How often each token is asked about: `uniform`, or `zipf` with few that are asked about most.
-    #[arg(long, value_name = "HOW", default_value = "uniform")]
-    pub(in crate::cli) popularity: PopularityMode,
-    /// Kinds of tokens and their shares, as for `load`.
-    #[arg(long, value_name = "LIST", default_value = "valid=100")]
-    pub(in crate::cli) mix: Mix,
+    #[command(flatten)]
+    pub(in crate::cli) work: Work,
     /// Worker threads; half of the processors without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(in crate::cli) workers: Option<u16>,
@@ -88,12 +74,8 @@ impl Worker {
             duration: None,
             requests: None,
             warm_up: Some(Duration::ZERO),
-            workload: self.workload,
+            work: self.work.clone(),
             scenario: None,
-            tokens: self.tokens,
-            tokens_from: self.tokens_from.clone(),
-            popularity: self.popularity,
-            mix: self.mix.clone(),
             threshold: Vec::new(),
             find_capacity: false,
             shard: None,

@@ -44,7 +44,7 @@ pub(in crate::cli) fn run(
     }
     let mut sinks = open(arguments)?;
     let first = arguments.target.is_none().then_some(Flow::GatewayButton);
-    let only = arguments.flow.or(first).filter(|_| !arguments.mix.needs_other_flow());
+    let only = arguments.flow.or(first).filter(|_| !arguments.work.mix.needs_other_flow());
     let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
     let mut aim = Aim::find(arguments, &library, scenarios, world)?;
     aim.profile.transport.http2 |= arguments.http2;

@@ -26,7 +26,7 @@ pub(in crate::cli) fn run(
     world: World,
 ) -> anyhow::Result<Exit> {
     let load = arguments.as_load();
-    let only = load.flow.filter(|_| !load.mix.needs_other_flow());
+    let only = load.flow.filter(|_| !load.work.mix.needs_other_flow());
     let library = Arc::new(shelf::words(scenarios, only, world.talk)?);
     let aim = Aim::find(&load, &library, scenarios, world)?;
     let flow = choose_flow(&load, &aim.profile)?;

@@ -115,9 +115,9 @@ fn setup(
     let kept = if arguments.no_keep_alive { "a connection for each request" } else { "kept" };
     LoadSetup {
         profile: fingerprint(profile, flow),
-        workload: word(arguments.workload.to_possible_value()),
-        mix: arguments.mix.to_string(),
-        popularity: word(arguments.popularity.to_possible_value()),
+        workload: word(arguments.work.workload.to_possible_value()),
+        mix: arguments.work.mix.to_string(),
+        popularity: word(arguments.work.popularity.to_possible_value()),
         schedule: format!("{schedule}{counted}"),
         warm_up: format!("{warm_up:?}"),
         transport: format!("{version}, {kept}"),

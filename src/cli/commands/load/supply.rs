@@ -81,11 +81,11 @@ impl<'a> Supply<'a> {
 
 fn asked(arguments: &Load) -> anyhow::Result<Asked> {
     let shard = arguments.shard.unwrap_or_default();
-    let given = match &arguments.tokens_from {
+    let given = match &arguments.work.tokens_from {
         Some(path) => own_tokens(tokens_of(path)?, shard),
         None => Vec::new(),
     };
-    let workload = match arguments.workload {
+    let workload = match arguments.work.workload {
         WorkloadMode::Validate => Workload::Validate,
         WorkloadMode::Issue => Workload::Issue,
         WorkloadMode::Refresh => Workload::Refresh,
@@ -93,7 +93,7 @@ fn asked(arguments: &Load) -> anyhow::Result<Asked> {
         WorkloadMode::Socket => Workload::Socket,
         WorkloadMode::SocketMessage => Workload::SocketMessage,
     };
-    let shared = arguments.mix != Mix::default() || !given.is_empty();
+    let shared = arguments.work.mix != Mix::default() || !given.is_empty();
     if workload != Workload::Validate && shared {
         let message = "--mix and --tokens-from are for the workload `validate`";
         return Err(UsageError(message.to_owned()).into());
@@ -108,9 +108,9 @@ fn asked(arguments: &Load) -> anyhow::Result<Asked> {
         workload,
         users: shard.part(u64::from(arguments.connections)).max(1) as usize,
         given,
-        tokens: shard.part(u64::from(arguments.tokens)).max(1) as usize,
-        mix: arguments.mix.clone(),
-        popularity: match arguments.popularity {
+        tokens: shard.part(u64::from(arguments.work.tokens)).max(1) as usize,
+        mix: arguments.work.mix.clone(),
+        popularity: match arguments.work.popularity {
             PopularityMode::Uniform => Popularity::Uniform,
             PopularityMode::Zipf => Popularity::Zipf,
         },
