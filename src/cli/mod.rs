@@ -20,6 +20,7 @@ mod corpus;
 mod embedded;
 mod exit;
 mod fuzz_arguments;
+mod origin;
 mod plane;
 #[cfg(feature = "reference-server")]
 mod served;

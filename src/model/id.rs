@@ -131,6 +131,11 @@ impl CheckId {
         Self(format!("{}@{flow}", self.0))
     }
 
+    /// Whether it is a check that several flows have.
+    pub fn is_shared(&self) -> bool {
+        self.0.contains('@')
+    }
+
     /// The id without the flow behind the `@`.
     pub fn base(&self) -> &str {
         self.0.split('@').next().unwrap_or(&self.0)

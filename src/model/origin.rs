@@ -30,18 +30,24 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The command line that runs again what a finding is about, on the same server; none for what `fuzz` found and wrote
-    /// nowhere.
+    /// The command line that runs again what a finding is about, on the same server, as one writes it for a shell; none for
+    /// what `fuzz` found and wrote nowhere.
     pub fn again(&self, finding: &Finding, seed: u64) -> Option<String> {
+        let words = self.words_again(finding, seed)?;
+        Some(words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The same as a list of words, the name of the program first.
+    pub fn words_again(&self, finding: &Finding, seed: u64) -> Option<Vec<String>> {
         let mut words = vec!["gatecrash".to_owned()];
-        let mut pair = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-        if let Some(folder) = &self.scenarios {
-            pair("--scenarios", folder);
-        }
+        words.extend(named("--scenarios", self.scenarios.as_slice()));
         if self.command == "check" {
             words.push("check".to_owned());
             words.extend(self.target.clone());
             words.extend(["--only".to_owned(), finding.check.base().to_owned()]);
+            if finding.check.is_shared() {
+                words.extend(["--flow".to_owned(), finding.flow.to_string()]);
+            }
             words.extend(named("--corpus", &self.corpus));
             if !["", "default"].contains(&self.level.as_str()) {
                 words.extend(["--level".to_owned(), self.level.clone()]);
@@ -58,7 +64,7 @@ impl Origin {
         words.extend(named("--lifetime", &self.lifetimes));
         words.extend(self.reach.clone());
         words.extend(["--seed".to_owned(), seed.to_string()]);
-        Some(words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+        Some(words)
     }
 }
 
@@ -94,7 +100,10 @@ mod tests {
     fn the_line_that_does_it_again_names_the_same_server_in_the_same_state() {
         let origin = |command: &str| Origin { command: command.to_owned(), ..Origin::default() };
         for (origin, wanted) in [
-            (origin("check"), Some("gatecrash check --only X-ORIGIN-01 --seed 7")),
+            (
+                origin("check"),
+                Some("gatecrash check --only X-ORIGIN-01 --flow gateway-button --seed 7"),
+            ),
             (
                 Origin {
                     faults: words(&["window-too-long"]),
@@ -105,7 +114,7 @@ mod tests {
                     ..origin("check")
                 },
                 Some(
-                    "gatecrash --scenarios 'my scenarios' check --only X-ORIGIN-01 --level quick --fault window-too-long --variant jwt-login.logout=absent --lifetime jwt-login.access_token=4s --seed 7",
+                    "gatecrash --scenarios 'my scenarios' check --only X-ORIGIN-01 --flow gateway-button --level quick --fault window-too-long --variant jwt-login.logout=absent --lifetime jwt-login.access_token=4s --seed 7",
                 ),
             ),
             (
@@ -117,7 +126,7 @@ mod tests {
                     ..origin("check")
                 },
                 Some(
-                    "gatecrash check my-server.yaml --only X-ORIGIN-01 --corpus found --control http://127.0.0.1:8081 --seed 7",
+                    "gatecrash check my-server.yaml --only X-ORIGIN-01 --flow gateway-button --corpus found --control http://127.0.0.1:8081 --seed 7",
                 ),
             ),
             (origin("fuzz"), None),

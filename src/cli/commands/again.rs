@@ -10,7 +10,7 @@ use super::{check, replay, report};
 use crate::cli::World;
 #[cfg(feature = "reference-server")]
 use crate::cli::arguments::Altered;
-use crate::cli::arguments::{Arguments, Check, Command};
+use crate::cli::arguments::{Arguments, Command};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::fuzz_arguments::Replay;
 use crate::model::{Finding, Origin, Report, Verdict};
@@ -38,19 +38,38 @@ pub(super) fn run(
         return Err(UsageError(message).into());
     };
     let then = find(&earlier, check, file)?;
-    let origin = earlier.origin.clone().unwrap_or_default();
-    let kept = origin.scenarios.as_ref().map(PathBuf::from);
-    let scenarios = scenarios.or(kept.as_deref());
-    if earlier.clauses.is_empty() {
-        let again = as_replay(&earlier, then, &origin, arguments)?;
-        return replay::run_files(&again, scenarios, world);
+    // Whoever wrote no more than the findings ran checks.
+    let started = earlier
+        .origin
+        .clone()
+        .unwrap_or_else(|| Origin { command: "check".to_owned(), ..Origin::default() });
+    let origin = now_or_then(then, started, arguments, scenarios);
+    let seed = arguments.seed.unwrap_or(earlier.seed);
+    let Some(mut words) = origin.words_again(then, seed) else {
+        let message = format!(
+            "{check} was written nowhere: `gatecrash fuzz --seed {seed} --corpus DIR` finds it again and writes it down"
+        );
+        return Err(UsageError(message).into());
+    };
+    if arguments.strict {
+        words.push("--strict".to_owned());
     }
-    let again = as_check(&earlier, then, &origin, arguments)?;
-    let (exit, now) = check::run_reported(&again, scenarios, world)?;
-    let now = now.context("a run that is no rehearsal has a report")?;
-    let now = now.findings.iter().find(|finding| finding.check == then.check);
-    tell(then, now, world);
-    Ok(exit)
+    words.extend(arguments.report.iter().flat_map(|one| ["--report".to_owned(), one.clone()]));
+    let parsed = Arguments::try_parse_from(words).map_err(|error| {
+        UsageError(format!("the report does not say how its run can be done again: {error}"))
+    })?;
+    let scenarios = parsed.scenarios.as_deref();
+    match parsed.command {
+        Command::Check(again) => {
+            let (exit, now) = check::run_reported(&again, scenarios, world)?;
+            let now = now.context("a run that is no rehearsal has a report")?;
+            let now = now.findings.iter().find(|finding| finding.check == then.check);
+            tell(then, now, world);
+            Ok(exit)
+        }
+        Command::Replay(again) => replay::run_files(&again, scenarios, world),
+        _ => anyhow::bail!("a run was started by a command that has no findings"),
+    }
 }
 
 fn find<'a>(report: &'a Report, check: &str, file: &Path) -> anyhow::Result<&'a Finding> {
@@ -64,96 +83,44 @@ fn find<'a>(report: &'a Report, check: &str, file: &Path) -> anyhow::Result<&'a 
     })
 }
 
-/// The command line that does it again: what is said now comes before what was said then.
-fn as_check(
-    earlier: &Report,
+/// How the run was started, where nothing else is said now.
+fn now_or_then(
     then: &Finding,
-    origin: &Origin,
+    mut origin: Origin,
     arguments: &Replay,
-) -> anyhow::Result<Check> {
-    let mut words = vec!["gatecrash".to_owned(), "check".to_owned()];
-    words.extend(arguments.target.clone().or_else(|| origin.target.clone()));
-    let seed = arguments.seed.unwrap_or(earlier.seed);
-    let pairs = [("--only", then.check.base().to_owned()), ("--seed", seed.to_string())];
-    words.extend(pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
-    words.extend(["--flow".to_owned(), then.flow.to_string()]);
-    if !origin.level.is_empty() {
-        words.extend(["--level".to_owned(), origin.level.clone()]);
-    }
-    words.extend(origin.corpus.iter().flat_map(|one| ["--corpus".to_owned(), one.clone()]));
-    words.extend(circumstances(origin, arguments));
-    match parsed(words)? {
-        Command::Check(check) => Ok(check),
-        _ => anyhow::bail!("`check` was parsed as another command"),
-    }
-}
-
-/// The same for what `fuzz` found: the file that it wrote, or the folder where a shorter case took its place.
-fn as_replay(
-    earlier: &Report,
-    then: &Finding,
-    origin: &Origin,
-    arguments: &Replay,
-) -> anyhow::Result<Replay> {
-    let written = then.evidence.written.as_deref();
-    let file =
-        written.zip(origin.corpus.first()).map(|(name, folder)| Path::new(folder).join(name));
-    let files = match file.filter(|file| file.exists()) {
-        Some(file) => vec![file.display().to_string()],
-        None => origin.corpus.clone(),
-    };
-    if files.is_empty() {
-        let message = format!(
-            "{} was written nowhere: `gatecrash fuzz --seed {} --corpus DIR` finds it again and writes it down",
-            then.check, earlier.seed
-        );
-        return Err(UsageError(message).into());
-    }
-    let mut words = vec!["gatecrash".to_owned(), "replay".to_owned()];
-    words.extend(files);
-    let target = arguments.target.clone().or_else(|| origin.target.clone());
-    words.extend(target.into_iter().flat_map(|target| ["--target".to_owned(), target]));
-    let seed = arguments.seed.unwrap_or(earlier.seed);
-    words.extend(["--seed".to_owned(), seed.to_string()]);
-    words.extend(circumstances(origin, arguments));
-    match parsed(words)? {
-        Command::Replay(replay) => Ok(replay),
-        _ => anyhow::bail!("`replay` was parsed as another command"),
-    }
-}
-
-/// How the server is altered or reached, and what is reported.
-fn circumstances(origin: &Origin, arguments: &Replay) -> Vec<String> {
-    let mut words = Vec::new();
-    #[cfg(feature = "reference-server")]
-    if arguments.target.is_none() && origin.target.is_none() {
-        let pick = |now: &[String], then: &[String]| match now {
-            [] => then.to_vec(),
-            now => now.to_vec(),
-        };
-        let Altered { fault, variant, lifetime } = &arguments.altered;
-        let altered = Altered {
-            fault: pick(fault, &origin.faults),
-            variant: pick(variant, &origin.variants),
-            lifetime: pick(lifetime, &origin.lifetimes),
-        };
-        words.extend(altered.words());
+    scenarios: Option<&Path>,
+) -> Origin {
+    if let Some(scenarios) = scenarios {
+        origin.scenarios = Some(scenarios.display().to_string());
     }
     let reach = arguments.reach.words();
-    let elsewhere = arguments.target.is_some();
-    words.extend(if reach.is_empty() && !elsewhere { origin.reach.clone() } else { reach });
-    if arguments.strict {
-        words.push("--strict".to_owned());
+    if arguments.target.is_some() || !reach.is_empty() {
+        origin.reach = reach;
     }
-    words.extend(arguments.report.iter().flat_map(|one| ["--report".to_owned(), one.clone()]));
-    words
-}
-
-fn parsed(words: Vec<String>) -> anyhow::Result<Command> {
-    let wrong = |error: clap::Error| {
-        UsageError(format!("the report does not say how its run can be done again: {error}"))
-    };
-    Ok(Arguments::try_parse_from(words).map_err(wrong)?.command)
+    if let Some(target) = &arguments.target {
+        origin.target = Some(target.clone());
+        (origin.faults, origin.variants, origin.lifetimes) = Default::default();
+    }
+    #[cfg(feature = "reference-server")]
+    {
+        let Altered { fault, variant, lifetime } = &arguments.altered;
+        for (kept, now) in [
+            (&mut origin.faults, fault),
+            (&mut origin.variants, variant),
+            (&mut origin.lifetimes, lifetime),
+        ] {
+            if !now.is_empty() {
+                kept.clone_from(now);
+            }
+        }
+    }
+    // A shorter case may have taken the place of the one that fuzz wrote.
+    let file = then.evidence.written.as_ref().zip(origin.corpus.first());
+    let file = file.map(|(name, folder)| Path::new(folder).join(name));
+    if let Some(file) = file.filter(|file| file.exists()) {
+        origin.corpus = vec![file.display().to_string()];
+    }
+    origin
 }
 
 /// Whether it went as it did then.

@@ -13,6 +13,7 @@ use super::doctor;
 use crate::check::{CheckSettings, DryScenario, Plan, Selection, check, dry_run};
 use crate::cli::arguments::Check;
 use crate::cli::exit::Exit;
+use crate::cli::origin::origin;
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::Provision;
@@ -36,9 +37,13 @@ pub(super) fn run_reported(
     world: World,
 ) -> anyhow::Result<(Exit, Option<Report>)> {
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?
-        .strict(arguments.strict)
-        .of(origin(arguments, scenarios));
+    let from = (arguments.target.as_ref(), &arguments.reach);
+    let origin = origin("check", from, &arguments.corpus, scenarios);
+    let origin = Origin { level: arguments.level.name().to_owned(), ..origin };
+    #[cfg(feature = "reference-server")]
+    let origin = arguments.altered.noted(origin);
+    let sinks =
+        Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict).of(origin);
     let corpus = corpus::read(&mut library, &arguments.corpus, world)?;
     let (exit, report) = run_target(arguments, &library, sinks, scenarios, world)?;
     let broken = corpus.broken > 0 && exit == Exit::Conformant;
@@ -198,20 +203,4 @@ impl<W: Write> Observer for Everyone<W> {
     fn wants_records(&self) -> bool {
         self.sinks.wants_records()
     }
-}
-
-/// How a run is started, for whoever wants to do it again.
-fn origin(arguments: &Check, scenarios: Option<&Path>) -> Origin {
-    let origin = Origin {
-        command: "check".to_owned(),
-        target: arguments.target.clone(),
-        level: arguments.level.name().to_owned(),
-        reach: arguments.reach.words(),
-        corpus: arguments.corpus.iter().map(|path| path.display().to_string()).collect(),
-        scenarios: scenarios.map(|folder| folder.display().to_string()),
-        ..Origin::default()
-    };
-    #[cfg(feature = "reference-server")]
-    let origin = arguments.altered.noted(origin);
-    origin
 }

@@ -13,12 +13,12 @@ use super::doctor;
 use crate::check::{CheckSettings, Plan, Selection, check};
 use crate::cli::exit::{Exit, TargetError};
 use crate::cli::fuzz_arguments::Fuzz;
+use crate::cli::origin::origin;
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::{Effort, Provision};
 use crate::event::{Event, Observer};
 use crate::fuzz::{FuzzError, FuzzSettings, fuzz, rehearsal};
-use crate::model::Origin;
 use crate::report::{Detail, Format, Terminal};
 use crate::target::{Library, Profile};
 
@@ -34,9 +34,12 @@ pub(in crate::cli) fn run(
         corpus::writable(folder)?;
     }
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?
-        .strict(arguments.strict)
-        .of(origin(arguments, scenarios));
+    let from = (arguments.target.as_ref(), &arguments.reach);
+    let origin = origin("fuzz", from, arguments.corpus.as_slice(), scenarios);
+    #[cfg(feature = "reference-server")]
+    let origin = arguments.altered.noted(origin);
+    let sinks =
+        Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict).of(origin);
     let kept: Vec<PathBuf> = arguments.corpus.iter().cloned().collect();
     let known = corpus::read(&mut library, &kept, world)?;
     match &arguments.target {
@@ -125,21 +128,6 @@ fn run_on(
         (Exit::Conformant, None) if known.broken > 0 => Exit::Usage,
         (exit, _) => exit,
     })
-}
-
-/// How a run is started, for whoever wants to do it again.
-fn origin(arguments: &Fuzz, scenarios: Option<&Path>) -> Origin {
-    let origin = Origin {
-        command: "fuzz".to_owned(),
-        target: arguments.target.clone(),
-        reach: arguments.reach.words(),
-        corpus: arguments.corpus.iter().map(|folder| folder.display().to_string()).collect(),
-        scenarios: scenarios.map(|folder| folder.display().to_string()),
-        ..Origin::default()
-    };
-    #[cfg(feature = "reference-server")]
-    let origin = arguments.altered.noted(origin);
-    origin
 }
 
 /// Runs what the corpus has already, before anything new.

@@ -12,10 +12,10 @@ use super::check::{Everyone, seed_or_made_up, today, watch_interrupt};
 use crate::check::{CheckSettings, Plan, Selection, check};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::fuzz_arguments::Replay;
+use crate::cli::origin::origin;
 use crate::cli::sinks::Sinks;
 use crate::cli::{Output, World, corpus, shelf, target};
 use crate::engine::{Effort, Provision};
-use crate::model::Origin;
 use crate::report::{Detail, Format, Terminal};
 use crate::target::{Library, Profile};
 
@@ -39,9 +39,12 @@ pub(super) fn run_files(
     world: World,
 ) -> anyhow::Result<Exit> {
     let mut library = shelf::library(scenarios, world.talk)?;
-    let sinks = Sinks::open(&arguments.report, &Format::OF_RUNS)?
-        .strict(arguments.strict)
-        .of(origin(arguments, scenarios));
+    let from = (arguments.target.as_ref(), &arguments.reach);
+    let origin = origin("replay", from, &arguments.files, scenarios);
+    #[cfg(feature = "reference-server")]
+    let origin = arguments.altered.noted(origin);
+    let sinks =
+        Sinks::open(&arguments.report, &Format::OF_RUNS)?.strict(arguments.strict).of(origin);
     let found = corpus::read(&mut library, &arguments.files, world)?;
     if found.names.is_empty() {
         let message = "none of the files is a scenario that can be run".to_owned();
@@ -106,19 +109,4 @@ fn run_on(
     let report = check(&plan, library, provision, &settings, &mut observer)?;
     watch.shutdown_background();
     Ok(Exit::of(&report, arguments.strict))
-}
-
-/// How a run is started, for whoever wants to do it again.
-fn origin(arguments: &Replay, scenarios: Option<&Path>) -> Origin {
-    let origin = Origin {
-        command: "replay".to_owned(),
-        target: arguments.target.clone(),
-        reach: arguments.reach.words(),
-        corpus: arguments.files.iter().map(|file| file.display().to_string()).collect(),
-        scenarios: scenarios.map(|folder| folder.display().to_string()),
-        ..Origin::default()
-    };
-    #[cfg(feature = "reference-server")]
-    let origin = arguments.altered.noted(origin);
-    origin
 }
