@@ -99,15 +99,6 @@ impl Detail {
             }
         }
     }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.cases.iter_mut().for_each(CaseDetail::clear);
-        self.service.clear();
-        self.lateness.clear();
-        self.complaints.clear();
-        self.reasons = Default::default();
-    }
 }
 
 impl CaseDetail {
@@ -119,12 +110,5 @@ impl CaseDetail {
         self.wrong += other.wrong;
         self.failures.iter_mut().zip(&other.failures).for_each(|(mine, other)| *mine += other);
         self.bytes += other.bytes;
-    }
-
-    fn clear(&mut self) {
-        self.response.clear();
-        self.outcomes.fill(0);
-        (self.sent, self.wrong, self.bytes) = (0, 0, 0);
-        self.failures.fill(0);
     }
 }

@@ -244,13 +244,11 @@ impl Recorder {
 
     /// Takes what was recorded since the last second ended.
     pub(super) fn take_slice(&mut self) -> Slice {
-        let slice = self.slice.clone();
-        let Slice { response, wrong, failed, sent, latest, detail, .. } = &mut self.slice;
-        response.clear();
-        if let Some(detail) = detail {
-            detail.clear();
-        }
-        (*wrong, *failed, *sent, *latest) = (0, 0, 0, 0);
+        let slice = std::mem::take(&mut self.slice);
+        self.slice.second = slice.second;
+        let detail =
+            slice.detail.as_ref().map(|detail| Detail::new(detail.cases.len(), self.outcomes));
+        self.slice.detail = detail.map(Box::new);
         slice
     }
 }

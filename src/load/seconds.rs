@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::recorder::Slice;
 use super::run::Watcher;
 use crate::model::{Quantiles, SecondReport};
-use crate::stats::Histogram;
+use crate::stats::{Histogram, PackedHistogram};
 
 /// The points of a histogram.
 pub(super) fn quantiles(histogram: &Histogram) -> Quantiles {
@@ -33,8 +33,8 @@ pub(super) struct Seconds {
     /// All response times.
     pub(super) response: Histogram,
     pub(super) timeline: Vec<SecondReport>,
-    /// The response times of each second of the timeline, encoded.
-    pub(super) each: Vec<String>,
+    /// The response times of each second of the timeline.
+    pub(super) each: Vec<PackedHistogram>,
 }
 
 impl Seconds {
@@ -80,7 +80,7 @@ impl Seconds {
             return Ok(());
         }
         self.timeline.push(report);
-        self.each.push(slice.response.encode());
+        self.each.push(slice.response.pack());
         watcher.second(&report, &slice.response)?;
         slice.detail.map_or(Ok(()), |detail| watcher.detail(&report, &detail))
     }

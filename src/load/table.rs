@@ -13,7 +13,7 @@ use crate::model::{
     CaseReport, ComplaintReport, FailureReport, Flow, GeneratorReport, HistogramsReport,
     LoadReport, ShardReport,
 };
-use crate::stats::Histogram;
+use crate::stats::{Histogram, PackedHistogram};
 
 /// The rows and columns of what is counted.
 pub(super) struct Table {
@@ -45,9 +45,7 @@ impl Table {
             last = last.max(work.last);
             merge(&mut tallies, work.tallies);
         }
-        if plan.schedule.is_none() {
-            service.add(&response);
-        }
+        let service = plan.schedule.is_some().then_some(service);
         generator.calibrated = settings.calibrated;
         generator.connects = counts.connects;
         generator.lateness = plan.schedule.is_some().then(|| quantiles(&lateness));
@@ -68,7 +66,7 @@ impl Table {
             rate: a_second(response.count(), elapsed),
             wrong: counts.wrong,
             response: quantiles(&response),
-            service: quantiles(&service),
+            service: quantiles(service.as_ref().unwrap_or(&response)),
             cases: self.cases(&counts),
             complaints: self.complaints(tallies),
             failures: failures(&counts),
@@ -83,7 +81,7 @@ impl Table {
             setup: settings.setup.clone(),
             shard: shard(settings.shard),
             start: None,
-            histograms: histograms((&response, &service, &lateness), each),
+            histograms: histograms((response, service, lateness), each),
         }
     }
 
@@ -128,15 +126,18 @@ fn shard(shard: Shard) -> Option<ShardReport> {
     (!shard.is_whole()).then_some(ShardReport { number, of })
 }
 
+/// Without a schedule service times are the response times. Each is given back before the next one is encoded.
 fn histograms(
-    (response, service, lateness): (&Histogram, &Histogram, &Histogram),
-    seconds: Vec<String>,
+    (response, service, lateness): (Histogram, Option<Histogram>, Histogram),
+    seconds: Vec<PackedHistogram>,
 ) -> HistogramsReport {
+    let encoded = |histogram: Histogram| histogram.encode();
+    let response = encoded(response);
     HistogramsReport {
-        response: response.encode(),
-        service: service.encode(),
-        lateness: lateness.encode(),
-        seconds,
+        service: service.map_or_else(|| response.clone(), encoded),
+        lateness: encoded(lateness),
+        seconds: seconds.into_iter().map(|second| encoded(second.unpack())).collect(),
+        response,
     }
 }
 

@@ -6,4 +6,4 @@ mod bootstrap;
 mod histogram;
 
 pub use bootstrap::{Interval, ratio_of_means};
-pub use histogram::{Histogram, HistogramLog};
+pub use histogram::{Histogram, HistogramLog, PackedHistogram};
