@@ -107,7 +107,7 @@ mod tests {
             because: "ticket".to_owned(),
             until: 100,
             item: item.iter().map(|item| (*item).to_owned()).collect(),
-            got: got.map(|got| regex::Regex::new(got).unwrap()),
+            got: got.map(|got| crate::source::pattern(got).unwrap()),
             sometimes,
         }
     }

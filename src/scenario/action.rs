@@ -13,7 +13,7 @@ pub use super::raw::RawPart as Part;
 use super::vector::Forge;
 use super::vocabulary::Need;
 use crate::model::{CheckId, ExpectationSet, Flow, WireKind};
-use crate::source::{JsonPath, SourceFile, Template};
+use crate::source::{JsonPath, Pattern, SourceFile, Template};
 
 /// A scenario for one flow.
 #[derive(Clone, Debug)]
@@ -412,7 +412,7 @@ pub enum Source {
     /// In the JSON body.
     Json(JsonPath),
     /// By a regular expression over the body.
-    Text(regex::Regex),
+    Text(Pattern),
     /// From a template.
     Value(Template),
 }

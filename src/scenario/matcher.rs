@@ -4,12 +4,11 @@ mod parse;
 
 use std::time::Duration;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::json_template::JsonTemplate;
 use crate::model::parse_civil;
-use crate::source::{JsonPath, RenderError, Scope, Template, pattern};
+use crate::source::{JsonPath, Pattern, RenderError, Scope, Template, pattern};
 
 /// Conditions that must all hold of a value.
 #[derive(Clone, Debug)]
@@ -56,7 +55,7 @@ enum Rule {
     Every(Matcher),
     KeysWithin(Vec<String>),
     Length { min: Option<u64>, max: Option<u64> },
-    Matches(Regex),
+    Matches(Pattern),
     MatchesTemplate(Template),
     Max(f64),
     Min(f64),

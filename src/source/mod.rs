@@ -17,7 +17,7 @@ pub use decode::{decode, decode_partly};
 pub use diagnostic::{Diagnostic, Diagnostics, SourceFile};
 pub use json_path::JsonPath;
 pub use locate::{Location, Segment, YamlPath, locate};
-pub use pattern::pattern;
+pub use pattern::{Pattern, pattern};
 pub use random::Random;
 pub use suggest::closest;
 pub use template::{RenderError, Scope, Template, bytes_of};

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex::Regex;
 use serde_json::Value;
 
 use parts::{baseline, clock, headers, hooks, limits};
@@ -16,7 +15,7 @@ use super::library::Library;
 use super::raw::{RawFlowProfile, RawProfile, RawValue};
 use super::transport::{Resolve, Transport, Trust, beside, transport};
 use crate::model::{Flow, Header};
-use crate::source::{Diagnostic, Diagnostics, SourceFile, YamlPath, decode_partly};
+use crate::source::{Diagnostic, Diagnostics, Pattern, SourceFile, YamlPath, decode_partly};
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -152,7 +151,7 @@ pub struct Baseline {
     /// Only these items of repeated steps; all of them when empty.
     pub item: Vec<String>,
     /// Only breaches of which what was got matches this.
-    pub got: Option<Regex>,
+    pub got: Option<Pattern>,
     /// Whether it may pass without becoming stale.
     pub sometimes: bool,
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::{Baseline, ClockSetting, HookRequest, HookSetting, Limits};
 use crate::model::{Header, parse_civil, parse_duration};
 use crate::scenario::HOOKS;
-use crate::source::{Diagnostics, SourceFile, YamlPath, pattern};
+use crate::source::{Diagnostics, Pattern, SourceFile, YamlPath, pattern};
 use crate::target::Library;
 use crate::target::raw::{
     RawClock, RawClockMode, RawHookDriver, RawHookRequest, RawLimits, RawProfile,
@@ -167,7 +165,7 @@ pub(super) fn baseline(
     entries
 }
 
-fn got(text: Option<&str>, path: &YamlPath, out: &mut Diagnostics) -> Option<Regex> {
+fn got(text: Option<&str>, path: &YamlPath, out: &mut Diagnostics) -> Option<Pattern> {
     let compiled = text.map(pattern)?;
     let complain = |error: &regex::Error| {
         out.value("profile::baseline", path, format!("not a regular expression: {error}"));
