@@ -13,7 +13,6 @@ sections: plain (one token), rotate (many tokens, every answer checked; wrk with
 """
 
 import argparse
-import http.client
 import json
 import os
 import re
@@ -22,33 +21,10 @@ import statistics
 import subprocess
 import tempfile
 import time
-import urllib.parse
 
-PATH = "/api/v2/accesstoken"
+from common import PATH, generator, mint, serve
+
 CONNECTIONS = 64
-
-
-def serve(gatecrash):
-    """Starts the reference server on core 0; its process, its address and that of its control plane."""
-    command = ["taskset", "-c", "0", gatecrash, "serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0",
-               "--clock", "virtual"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    found = [re.search(r"http://\S+", server.stdout.readline()).group() for _ in range(2)]
-    return server, *found
-
-
-def mint(api, control, count):
-    """Presses the button and generates tokens."""
-    connect = lambda url: http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
-    plane, client = connect(control), connect(api)
-    plane.request("POST", "/press", "{}", {"Content-Type": "application/json"})
-    plane.getresponse().read()
-    client.request("GET", PATH + "/generate")
-    tokens = [json.loads(client.getresponse().read())["token"]["token"]]
-    while len(tokens) < count:
-        client.request("POST", PATH + "/generate", headers={"Authorization": "Bearer " + tokens[0]})
-        tokens.append(json.loads(client.getresponse().read())["token"]["token"])
-    return tokens
 
 
 def ticks(path, fields):
@@ -169,8 +145,7 @@ def main():
         tokens = mint(api, control, count)
         url, length = api + PATH, f"{given.seconds}s"
         header = "Authorization: Bearer " + tokens[0]
-        load = [given.gatecrash, "load", api, "--accounts", "reference", "--control", control, "--flow", "gateway-button",
-                "--workers", "1", "--warm-up", "0s", "--duration", length, "--connections", str(CONNECTIONS)]
+        load = [*generator(given.gatecrash, api, control), "--duration", length, "--connections", str(CONNECTIONS)]
         print("| against | client | requests a second | client CPU s per million | peak MiB | others |")
         print("|---|---|---|---|---|---|")
         one = ("gatecrash", [*load, "--tokens", "1"], of_gatecrash)
