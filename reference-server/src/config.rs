@@ -134,7 +134,7 @@ impl Default for Limits {
             header_bytes: 64 * 1024,
             body_bytes: 1024 * 1024,
             frame_bytes: 2 * 1024 * 1024,
-            connections: 8192,
+            connections: 16_384,
             slow_header: Duration::from_secs(10),
             slow_body: Duration::from_secs(10),
         }
