@@ -1,5 +1,6 @@
 """The reference server on core 0, tokens of it, and the command that asks it about them: what the scripts of this folder share."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -9,13 +10,18 @@ import urllib.parse
 PATH = "/api/v2/accesstoken"
 
 
-def serve(gatecrash):
-    """Starts the reference server on core 0; its process, its address and that of its control plane."""
+@contextlib.contextmanager
+def serving(gatecrash):
+    """A reference server on core 0 while it is used: the number of its process, its address and that of its control plane."""
     command = ["taskset", "-c", "0", gatecrash, "serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0",
                "--clock", "virtual"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    found = [re.search(r"http://\S+", server.stdout.readline()).group() for _ in range(2)]
-    return server, *found
+    try:
+        api, control = (re.search(r"http://\S+", server.stdout.readline()).group() for _ in range(2))
+        yield server.pid, api, control
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def mint(api, control, count):

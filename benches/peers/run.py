@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import time
 
-from common import PATH, generator, mint, serve
+from common import PATH, generator, mint, serving
 
 CONNECTIONS = 64
 
@@ -139,8 +139,7 @@ def main():
     parser.add_argument("--patience", type=int, default=60, help="seconds to wait for an idle machine before each pair")
     parser.add_argument("--others", type=float, default=0.1, help="the share of both cores that others may take in a pair")
     given = parser.parse_args()
-    server, api, control = serve(given.gatecrash)
-    try:
+    with serving(given.gatecrash) as (server, api, control):
         count = given.tokens if "rotate" in given.sections else 1
         tokens = mint(api, control, count)
         url, length = api + PATH, f"{given.seconds}s"
@@ -151,10 +150,10 @@ def main():
         one = ("gatecrash", [*load, "--tokens", "1"], of_gatecrash)
         if "plain" in given.sections:
             wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{length}", "-H", header, url]
-            pairs("wrk", one, ("wrk", wrk, of_wrk), given, server.pid)
+            pairs("wrk", one, ("wrk", wrk, of_wrk), given, server)
         if "oha" in given.sections and shutil.which("oha"):
             oha = ["oha", "-z", length, "-c", str(CONNECTIONS), "--no-tui", "--output-format", "json", "-H", header, url]
-            pairs("oha", one, ("oha", oha, of_oha), given, server.pid)
+            pairs("oha", one, ("oha", oha, of_oha), given, server)
         if "rotate" in given.sections:
             with tempfile.TemporaryDirectory() as folder:
                 listed, script = os.path.join(folder, "tokens"), os.path.join(folder, "rotate.lua")
@@ -164,10 +163,7 @@ def main():
                     out.write(ROTATE % (listed, PATH))
                 wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{length}", "-s", script, url]
                 many = ("gatecrash, 100k tokens", [*load, "--tokens-from", listed], of_gatecrash)
-                pairs("wrk + Lua", many, ("wrk + Lua, 100k tokens", wrk, of_wrk), given, server.pid)
-    finally:
-        server.terminate()
-        server.wait()
+                pairs("wrk + Lua", many, ("wrk + Lua, 100k tokens", wrk, of_wrk), given, server)
 
 
 main()

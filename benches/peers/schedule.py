@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 
-from common import PATH, generator, mint, serve
+from common import PATH, generator, mint, serving
 
 PERIOD, STALL = 5.0, 0.5
 
@@ -86,7 +86,7 @@ def stall(load, api, token, server):
            "-H", "Authorization: Bearer " + token, api + PATH]
     for name, flag in (("oha -q", []), ("oha -q --latency-correction", ["--latency-correction"])):
         with Stalls(server):
-            found = json.loads(run([*oha[:-1], *flag, oha[-1]]))
+            found = json.loads(run([*oha, *flag]))
         times, summary = found["latencyPercentiles"], found["summary"]
         row(name, [1e3 * times["p50"], 1e3 * times["p99"], 1e3 * times["p99.9"], 1e3 * summary["slowest"]])
 
@@ -130,11 +130,10 @@ def main():
     parser.add_argument("--gatecrash", default="target/release/gatecrash")
     parser.add_argument("--minutes", type=int, default=10)
     given = parser.parse_args()
-    server, api, control = serve(given.gatecrash)
-    load = generator(given.gatecrash, api, control)
-    try:
+    with serving(given.gatecrash) as (server, api, control):
+        load = generator(given.gatecrash, api, control)
         sections = {
-            "stall": lambda: stall(load, api, mint(api, control, 1)[0], server.pid),
+            "stall": lambda: stall(load, api, mint(api, control, 1)[0], server),
             "lateness": lambda: lateness(load),
             "memory": lambda: memory(load),
             "growth": lambda: growth(load, given.minutes),
@@ -142,9 +141,6 @@ def main():
         for section in given.sections:
             sections[section]()
             print()
-    finally:
-        server.terminate()
-        server.wait()
 
 
 main()

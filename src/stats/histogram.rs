@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use hdrhistogram::serialization::{
-    Deserializer, Serializer as _, V2DeflateSerializer, V2Serializer,
+    DeserializeError, Deserializer, Serializer as _, V2DeflateSerializer, V2Serializer,
 };
 
 /// Durations from a nanosecond to an hour, kept to three significant digits. What is longer counts as an hour. It takes 16 KiB, 8 KiB
-/// more for each doubling of the longest duration above a microsecond, and so 270 KiB at most.
+/// more for each doubling of the longest duration above two microseconds, and so 270 KiB at most.
 #[derive(Clone, Debug)]
 pub struct Histogram(hdrhistogram::Histogram<u64>);
 
@@ -109,18 +109,23 @@ impl Histogram {
             return Err(format!("a histogram of {} characters is too long", text.len()));
         }
         let bytes = STANDARD.decode(text).map_err(|error| format!("it is no base64: {error}"))?;
-        let mut read: hdrhistogram::Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .map_err(|error| format!("it is no compressed HdrHistogram: {error}"))?;
-        let (low, high, digits) = (read.low(), read.high(), read.sigfig());
+        let own =
+            read(&bytes).map_err(|error| format!("it is no compressed HdrHistogram: {error}"))?;
+        let (low, high, digits) = (own.0.low(), own.0.high(), own.0.sigfig());
         if low != 1 || digits != DIGITS || high > WIDEST {
             return Err(format!(
                 "it holds {low} to {high} ns to {digits} digits; this program has 1 to {LONGEST} ns to {DIGITS}"
             ));
         }
-        read.auto(true);
-        Ok(Self(read))
+        Ok(own)
     }
+}
+
+/// A histogram that was serialised, and that grows with what is added to it.
+fn read(mut bytes: &[u8]) -> Result<Histogram, DeserializeError> {
+    let mut read: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut bytes)?;
+    read.auto(true);
+    Ok(Histogram(read))
 }
 
 /// A histogram that nothing is added to any more.
@@ -130,11 +135,7 @@ pub struct PackedHistogram(Box<[u8]>);
 impl PackedHistogram {
     /// The histogram itself.
     pub fn unpack(&self) -> Histogram {
-        let mut read: hdrhistogram::Histogram<u64> = Deserializer::new()
-            .deserialize(&mut &*self.0)
-            .expect("it was written by the same crate");
-        read.auto(true);
-        Histogram(read)
+        read(&self.0).expect("it was written by the same crate")
     }
 }
 
